@@ -1,0 +1,143 @@
+"""`vljepa doctor`: can this machine run the model? One line a check, with what to do where the answer is no."""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from vljepa.cli.options import add_model_options, open_model
+from vljepa.cli.output import say, say_json
+
+CODECS = ("h264", "hevc", "vp9", "av1", "mpeg4", "mjpeg")
+PICTURES = ("webp", "avif", "jpg", "zlib")
+SMALLEST_MEMORY_GB = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """What was looked at, whether it is as it must be, what was found, and what to do where it is not."""
+
+    name: str
+    ok: bool
+    found: str
+    advice: str = ""
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Model and device to check with."""
+    add_model_options(parser)
+
+
+def run(options: Namespace) -> int:
+    """Status 0 where all is well, 1 where something is broken."""
+    checks = []
+    for check in _checks(options):
+        checks.append(check)
+        if not options.json:
+            say(f"{'ok    ' if check.ok else 'BROKEN'}  {check.name}: {check.found}")
+            if check.advice:
+                say(f"        {check.advice}")
+    ok = all(check.ok for check in checks)
+    if options.json:
+        say_json({"ok": ok, "checks": [asdict(check) for check in checks]})
+    return 0 if ok else 1
+
+
+def _checks(options: Namespace) -> Iterator[Check]:
+    yield Check(
+        name="python", ok=sys.version_info >= (3, 11), found=f"{platform.python_version()} {platform.machine()}"
+    )
+    yield _memory()
+    yield from _torch(options.device)
+    yield _torchvision()
+    yield _codecs()
+    yield _pictures()
+    yield _model(options)
+
+
+def _memory() -> Check:
+    gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 if hasattr(os, "sysconf") else 0.0
+    enough = not gigabytes or gigabytes >= SMALLEST_MEMORY_GB
+    found = f"{gigabytes:.1f} GB" if gigabytes else "this system does not say"
+    return Check(name="memory", ok=enough, found=found, advice="" if enough else "2 GB are needed to watch videos")
+
+
+def _torch(name: str) -> Iterator[Check]:
+    import torch
+
+    from vljepa.runtime import choose_device, compute_dtype, has_bfloat16_units, num_cores
+
+    yield Check(
+        name="torch", ok=True, found=f"{torch.__version__}, {torch.get_num_threads()} threads, {num_cores()} cores"
+    )
+    try:
+        device = choose_device(name)
+    except ValueError as error:
+        yield Check(name="device", ok=False, found=str(error), advice="leave --device out to take what is there")
+        return
+    kind = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
+    yield Check(name="device", ok=True, found=f"{device} ({kind})")
+    units = "there are units for it" if has_bfloat16_units(device) else "no units for it"
+    computes = str(compute_dtype(device)).removeprefix("torch.")
+    yield Check(name="bfloat16", ok=True, found=f"{units}: the model computes in {computes}")
+
+
+def _torchvision() -> Check:
+    """transformers imports torchvision where it finds one; a broken one breaks everything (vljepa needs none)."""
+    command = [sys.executable, "-c", "import torchvision; print(torchvision.__version__)"]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if finished.returncode == 0:
+        return Check(name="torchvision", ok=True, found=f"{finished.stdout.strip()} (not needed)")
+    last = (finished.stderr.strip().splitlines() or ["no message"])[-1]
+    if "No module named 'torchvision'" in last:
+        return Check(name="torchvision", ok=True, found="absent (not needed)")
+    advice = "remove it, or install the version that belongs to your torch: pip uninstall torchvision"
+    return Check(name="torchvision", ok=False, found=f"does not import: {last}", advice=advice)
+
+
+def _codecs() -> Check:
+    import av
+
+    missing = [codec for codec in CODECS if codec not in av.codecs_available]
+    found = f"PyAV {av.__version__}, FFmpeg {av.ffmpeg_version_info}"
+    return Check(
+        name="video",
+        ok=not missing,
+        found=f"{found}; reads {', '.join(codec for codec in CODECS if codec not in missing)}",
+        advice=f"cannot read {', '.join(missing)}: install PyAV's own wheel (pip install av)" if missing else "",
+    )
+
+
+def _pictures() -> Check:
+    import PIL
+    from PIL import features
+
+    missing = [name for name in PICTURES if not features.check(name)]
+    advice = f"cannot read {', '.join(missing)}: install Pillow's own wheel (pip install pillow)" if missing else ""
+    return Check(name="pictures", ok=not missing, found=f"Pillow {PIL.__version__}", advice=advice)
+
+
+def _model(options: Namespace) -> Check:
+    import torch
+
+    from vljepa.types import Clip
+
+    begin = time.perf_counter()
+    try:
+        model = open_model(options)
+    except ValueError as error:
+        return Check(name="model", ok=False, found=str(error))
+    opened = time.perf_counter()
+    grey = torch.full((1, model.embedder.side, model.embedder.side, 3), 127, dtype=torch.uint8)
+    length = float(model.embed(Clip(frames=grey, times=torch.zeros(1))).norm())
+    done = time.perf_counter()
+    return Check(
+        name="model",
+        ok=abs(length - 1) < 1e-3,
+        found=f"{model.embedder.name} opened in {opened - begin:.1f} s, first picture in {done - opened:.2f} s",
+        advice="" if abs(length - 1) < 1e-3 else f"its embedding has length {length}: fetch the model folder again",
+    )

@@ -1,0 +1,52 @@
+"""What a verb says: results on standard output, everything else on standard error; files whole or not at all."""
+
+import json
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+
+def say(line: str) -> None:
+    """A line of the result."""
+    print(line, flush=True)
+
+
+def say_json(value: Any) -> None:
+    """One JSON object on one line; letters of all scripts as they are, no NaN."""
+    print(json.dumps(value, ensure_ascii=False, allow_nan=False), flush=True)
+
+
+def note(line: str) -> None:
+    """A line about progress or about what went wrong."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def check_can_write(path: Path) -> None:
+    """ValueError where a file of that name cannot be made: asked before long work, not after it."""
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: give the name of a file to write")
+    if not path.parent.is_dir():
+        raise ValueError(f"there is no folder {path.parent} to write {path.name} into: make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise ValueError(f"the folder {path.parent} may not be written: name another one")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """The file with this content, or, where that fails, what was there before. ValueError says why it failed."""
+    check_can_write(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise ValueError(f"{path} could not be written ({error.strerror}): free space or name another file") from error
+
+
+def seconds_text(seconds: float) -> str:
+    """Minutes and seconds as people write them: 1:07.5."""
+    tenths = round(seconds * 10)
+    return f"{tenths // 600}:{tenths % 600 // 10:02d}.{tenths % 10}"

@@ -1,0 +1,70 @@
+"""The shape of a source of training data, and the rule that assigns its samples to a split."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from vljepa.data.packages import Package
+from vljepa.types import Sample, Split
+
+
+@runtime_checkable
+class Corpus(Protocol):
+    """A source that can be built part by part, so that an interrupted preparation goes on at the next part.
+
+    `name` is also the stem of its shards; `packages` are the registry packages that it reads (fetched, checked and
+    handed over as files); `folders` names the folders of the user's own that it needs ("photos", "clips").
+    """
+
+    @property
+    def name(self) -> str:
+        """Its name, and the stem of its shards."""
+        ...
+
+    @property
+    def licence(self) -> str:
+        """The licence of its samples, or of most of them."""
+        ...
+
+    @property
+    def about(self) -> str:
+        """What it is, in a line."""
+        ...
+
+    @property
+    def packages(self) -> Sequence[Package]:
+        """The registry packages that it reads."""
+        ...
+
+    @property
+    def folders(self) -> Sequence[str]:
+        """The folders of the user's own that it needs."""
+        ...
+
+    def parts(self) -> int:
+        """How many parts (shards) this source has; known before anything is read."""
+        ...
+
+    def samples(self, part: int, files: Mapping[str, Path]) -> Iterator[Sample]:
+        """The samples of one part, always the same in the same order; `files`: package or folder name -> path."""
+        ...
+
+
+def split_of(concept: str) -> Split:
+    """Of a hundred concepts 17 are for test and 5 for validation, decided by the concept's name alone.
+
+    The same word falls on the same side in every source, so a concept of the test split is never trained on.
+    """
+    bucket = int.from_bytes(hashlib.sha256(concept.strip().lower().encode()).digest()[:4], "big") % 100
+    if bucket < 17:
+        return "test"
+    return "validation" if bucket < 22 else "train"
+
+
+@runtime_checkable
+class CountsSkipped(Protocol):
+    """A source that counts by reason what it left out of the part that it built last."""
+
+    skipped: Counter[str]

@@ -1,0 +1,27 @@
+"""The table of sources: name -> what builds it. A new source is a new file and a line here."""
+
+from vljepa.data.corpora.camera import Camera
+from vljepa.data.corpora.corpus import Corpus
+from vljepa.data.corpora.fluent_clips import FluentClips
+from vljepa.data.corpora.fluent_pictures import FluentPictures
+from vljepa.data.corpora.gcompris import Gcompris
+from vljepa.data.corpora.grocery import Grocery
+from vljepa.data.corpora.openclipart import Openclipart
+from vljepa.data.corpora.openstax import Openstax
+
+_LIGHT = (Openstax, Grocery, Openclipart, FluentPictures, Gcompris, FluentClips, Camera)
+# Known without building them: physics needs mujoco, which only those who build it must have.
+NAMES = (*(source.name for source in _LIGHT), "physics")
+
+
+def corpora(names: tuple[str, ...] = NAMES) -> dict[str, Corpus]:
+    """The named sources in the table's order. Raises ValueError for a name that is not in it."""
+    for name in names:
+        if name not in NAMES:
+            raise ValueError(f"there is no source {name!r}; choose among {', '.join(NAMES)}")
+    found: dict[str, Corpus] = {source.name: source() for source in _LIGHT if source.name in names}
+    if "physics" in names:
+        from vljepa.data.corpora.physics import Physics
+
+        found["physics"] = Physics()
+    return found

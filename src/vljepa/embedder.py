@@ -1,0 +1,191 @@
+"""An opened model folder with strings and clips on the outside: everything that tasks and streams ask of the model.
+
+The network sees tensors only; here clips become visual tokens, strings become tokens, and embeddings become text again.
+All embeddings that come out have length one and lie on the model's device in float32.
+"""
+
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterator, Sequence
+from importlib import resources
+from pathlib import Path
+
+import torch
+from einops import rearrange
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from vljepa.data.media import read_clip
+from vljepa.runtime import choose_device, compute_dtype
+from vljepa.text import Tokenizer
+from vljepa.types import Clip, Tokens
+from vljepa.weights.convert import WeightsError
+from vljepa.weights.folder import Bundle, Calibration, load_folder
+
+FRAMES_AT_ONCE = 32
+CLIPS_AT_ONCE = 16
+TEXTS_AT_ONCE = 128
+KEPT_TEXTS = 20_000
+
+
+class Embedder:
+    """The four parts of one model folder, ready to use; not for several threads at once."""
+
+    def __init__(self, bundle: Bundle, *, device: torch.device | None = None) -> None:
+        self.bundle = bundle
+        self.device = device or torch.device("cpu")
+        self._model = bundle.model.to(self.device).eval().requires_grad_(False)
+        # Convolutions are about twice as fast so on CPUs; torch's own types do not know the argument.
+        self._model.x_encoder.channels_last()
+        self._kept: OrderedDict[str, Float[Tensor, "dim"]] = OrderedDict()
+
+    @classmethod
+    def from_folder(cls, folder: Path | None = None, *, device: str = "auto") -> "Embedder":
+        """Open a model folder, or the shipped model for None, in the number format that the device is fast in.
+
+        WeightsError for a folder that is missing or incomplete; ValueError for a device that is not here.
+        """
+        chosen = choose_device(device)
+        bundle = load_folder(shipped_folder() if folder is None else folder, dtype=compute_dtype(chosen))
+        return cls(bundle, device=chosen)
+
+    @property
+    def name(self) -> str:
+        """The model's name, as in its folder."""
+        return self.bundle.name
+
+    @property
+    def calibration(self) -> Calibration:
+        """How this model's cosines become probabilities."""
+        return self.bundle.calibration
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of a clip that the model was trained with."""
+        return self.bundle.frames
+
+    @property
+    def side(self) -> int:
+        """Height and width in pixels of the frames that the X-Encoder reads."""
+        return self.bundle.processor.settings.resolution
+
+    @property
+    def dim(self) -> int:
+        """Numbers in an embedding."""
+        return self._model.settings.predictor.shared
+
+    def clip(self, source: Path | bytes, *, start: float | None = None, end: float | None = None) -> Clip:
+        """A picture, or as many frames of a video as the model was trained with; MediaError where it cannot be read."""
+        return read_clip(source, num_frames=self.num_frames, start=start, end=end, size=self.side)
+
+    def squares(self, clip: Clip) -> UInt8[Tensor, "time 3 height width"]:
+        """The clip's frames as the squares that `frame_features` takes: small enough to wait in memory."""
+        return self.bundle.processor.frames_from_clip(clip)
+
+    @torch.inference_mode()
+    def frame_features(self, frames: UInt8[Tensor, "frame 3 height width"]) -> Float[Tensor, "frame kept"]:
+        """What the X-Encoder keeps of each frame by itself; streams compute it once for all windows of a frame."""
+        parts = [
+            self._model.x_encoder.features(self.bundle.processor.pixels(some.to(self.device)))
+            for some in torch.split(frames, FRAMES_AT_ONCE)
+        ]
+        return torch.cat(parts)
+
+    @torch.inference_mode()
+    def tokens_from_features(self, features: Float[Tensor, "batch time kept"]) -> Float[Tensor, "batch token width"]:
+        """Visual tokens S_V of clips whose frames' features are known."""
+        return self._model.x_encoder.tokens(features)
+
+    def visual(self, clips: Sequence[Clip]) -> Float[Tensor, "batch token width"]:
+        """Visual tokens S_V of clips that all have the same number of frames; ValueError where they differ."""
+        counts = {len(clip.frames) for clip in clips}
+        if len(counts) != 1:
+            raise ValueError(f"clips of {sorted(counts)} frames have no tokens of one shape: give clips of one length")
+        features = self.frame_features(torch.cat([self.squares(clip) for clip in clips]))
+        by_clip = rearrange(features, "(batch time) width -> batch time width", batch=len(clips))
+        return self.tokens_from_features(by_clip)
+
+    @torch.inference_mode()
+    def predict(self, visual: Float[Tensor, "batch token width"], query: str = "") -> Float[Tensor, "batch dim"]:
+        """Predicted embeddings S^_Y of the answers to one query; the empty query is the captioning of pretraining.
+
+        ValueError where the query is longer than the model reads.
+        """
+        _check_length(query, self.bundle.query_tokenizer, what="the question")
+        tokens = self._tokens(self.bundle.query_tokenizer, [query] * len(visual))
+        return self._model.predict(visual, tokens)
+
+    def predict_clips(self, clips: Sequence[Clip], query: str = "") -> Float[Tensor, "batch dim"]:
+        """`predict` of clips of any numbers of frames, those of one number together, in the order given."""
+        groups: dict[int, list[int]] = defaultdict(list)
+        for position, clip in enumerate(clips):
+            groups[len(clip.frames)].append(position)
+        predicted = torch.empty(len(clips), self.dim, device=self.device)
+        for positions in groups.values():
+            for some in _portions(positions, CLIPS_AT_ONCE):
+                predicted[some] = self.predict(self.visual([clips[position] for position in some]), query)
+        return predicted
+
+    def texts(self, texts: Sequence[str]) -> Float[Tensor, "batch dim"]:
+        """Embeddings S_Y of texts; the latest KEPT_TEXTS are remembered. ValueError where one is too long."""
+        for text in texts:
+            if text not in self._kept:
+                _check_length(text, self.bundle.target_tokenizer, what="a text")
+        return self._remembered(texts)
+
+    def _remembered(self, texts: Sequence[str]) -> Float[Tensor, "batch dim"]:
+        missing = [text for text in dict.fromkeys(texts) if text not in self._kept]
+        self._kept.update(zip(missing, self._encoded(missing), strict=True))
+        rows = []
+        for text in texts:
+            self._kept.move_to_end(text)
+            rows.append(self._kept[text])
+        while len(self._kept) > KEPT_TEXTS:
+            self._kept.popitem(last=False)
+        return torch.stack(rows) if rows else torch.empty(0, self.dim, device=self.device)
+
+    @torch.inference_mode()
+    def _encoded(self, texts: Sequence[str]) -> Float[Tensor, "batch dim"]:
+        """Texts of like length together, so that little padding is computed."""
+        tokenizer = self.bundle.target_tokenizer
+        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+        encoded = torch.empty(len(texts), self.dim, device=self.device)
+        for some in _portions(order, TEXTS_AT_ONCE):
+            encoded[some] = self._model.encode_text(self._tokens(tokenizer, [texts[place] for place in some]))
+        return encoded
+
+    def _tokens(self, tokenizer: Tokenizer, texts: Sequence[str]) -> Tokens:
+        return tokenizer(texts).to(self.device)
+
+    def decode(self, embeddings: Float[Tensor, "batch dim"]) -> list[str]:
+        """The texts that embeddings stand for, as the Y-Decoder says them."""
+        said: list[str] = []
+        for some in torch.split(embeddings.to(self.device), CLIPS_AT_ONCE):
+            said += [self.bundle.decoder_tokenizer.text(ids) for ids in self._model.decode(some)]
+        return said
+
+    def fidelity(self, embeddings: Float[Tensor, "batch dim"], texts: Sequence[str]) -> list[float]:
+        """How well decoded texts keep their embeddings: cosine of each with the text encoded again."""
+        # Not `texts`: words that nobody would write can take more tokens than are read, and that is poor, not wrong.
+        cosines = (embeddings.to(self.device) * self._remembered(texts)).sum(-1)
+        return [float(cosine) for cosine in cosines]
+
+
+def shipped_folder() -> Path:
+    """The folder of the model that comes with the package; WeightsError where this copy has none."""
+    folder = Path(str(resources.files("vljepa"))) / "shipped" / "small"
+    if not (folder / "config.json").is_file():
+        raise WeightsError("this copy of vljepa holds no trained model: train one, then give its folder with --model")
+    return folder
+
+
+def _check_length(text: str, tokenizer: Tokenizer, *, what: str) -> None:
+    limit = tokenizer.settings.max_tokens
+    if len(text.encode()) + 2 < limit:  # no token is shorter than a byte: nothing to count
+        return
+    if len(tokenizer.ids(text)) >= limit:
+        begin = text[:30].strip()
+        raise ValueError(f"{what} ({begin!r} ...) is longer than {limit - 1} tokens, the most that is read: shorten it")
+
+
+def _portions(items: list[int], size: int) -> Iterator[list[int]]:
+    return (items[first : first + size] for first in range(0, len(items), size))

@@ -1,0 +1,96 @@
+"""Held-out items of a corpus as an embedder sees them: the frames' features once, then any query and any mutilation."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vljepa.embedder import Embedder
+from vljepa.features import Features, Item, write_features
+from vljepa.models.x_encoder import XEncoder
+
+ROWS_AT_ONCE = 64
+MOST_WORDS = 100
+Frames = Float[Tensor, "time width"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """An embedder beside the features of a corpus's items."""
+
+    embedder: Embedder
+    features: Features
+    split: str = "test"
+
+    @classmethod
+    def open(cls, embedder: Embedder, root: Path, report: Callable[[str], None]) -> "HeldOut":
+        """Features of `root` are computed where `root/features` does not hold them yet."""
+        bundle = embedder.bundle
+        into = root / "features"
+        write_features(
+            root,
+            into,
+            bundle.model.x_encoder,
+            processor=bundle.processor,
+            num_frames=bundle.frames,
+            report=report,
+        )
+        return cls(embedder=embedder, features=Features(into))
+
+    def items(self, *corpora: str) -> list[Item]:
+        """Items of the split from the named sources."""
+        return [item for item in self.features.items if item.split == self.split and item.corpus in corpora]
+
+    def frames(self, item: Item) -> Frames:
+        """All frames of an item."""
+        return self.features.frames(item)
+
+    def predict(self, frames: Sequence[Frames], queries: Sequence[str]) -> Float[Tensor, "item dim"]:
+        """Unit predictions, rows of one query and one length together."""
+        groups: dict[tuple[str, int], list[int]] = {}
+        for place, (some, query) in enumerate(zip(frames, queries, strict=True)):
+            groups.setdefault((query, len(some)), []).append(place)
+        out = torch.zeros(len(frames), self.embedder.dim)
+        for (query, _), places in groups.items():
+            for start in range(0, len(places), ROWS_AT_ONCE):
+                chosen = places[start : start + ROWS_AT_ONCE]
+                visual = self.embedder.tokens_from_features(torch.stack([frames[place] for place in chosen]))
+                out[chosen] = self.embedder.predict(visual, query).float().cpu()
+        return out
+
+    def texts(self, texts: Sequence[str]) -> Float[Tensor, "text dim"]:
+        """Unit embeddings of texts, each cut after MOST_WORDS words."""
+        cut = [" ".join(text.split()[:MOST_WORDS]) for text in texts]
+        return self.embedder.texts(cut).float().cpu()
+
+    def posterior(self, frames: Sequence[Frames]) -> Float[Tensor, "item classes"]:
+        """The picture classifier's opinion, averaged over frames."""
+        classes = self.embedder.bundle.model.x_encoder.network.classifier.out_features
+        return torch.stack([some[:, -classes:].mean(0) for some in frames])
+
+    def pooled(self, frames: Sequence[Frames]) -> Float[Tensor, "item channel"]:
+        """Standardised features averaged over cells and frames."""
+        encoder = self.embedder.bundle.model.x_encoder
+        channels, cells = len(encoder.mean), encoder.settings.cells**2
+        rows = torch.stack([some[:, : cells * channels].reshape(-1, channels).mean(0) for some in frames])
+        return (rows - encoder.mean.float()) * encoder.scale.float()
+
+
+def blinded(encoder: XEncoder, frames: Frames) -> Frames:
+    """Frames that show nothing: average features and no class, so that only the query is left."""
+    cells = encoder.mean.float().repeat(encoder.settings.cells**2)
+    nothing = torch.zeros(encoder.network.classifier.out_features)
+    return torch.cat([cells, nothing])[None].expand(len(frames), -1)
+
+
+def middle(frames: Frames) -> Frames:
+    """The frame in the middle, repeated: everything but motion."""
+    return frames[len(frames) // 2][None].expand(len(frames), -1)
+
+
+def shuffled(frames: Frames, *, seed: int) -> Frames:
+    """The same frames in another order."""
+    return frames[torch.randperm(len(frames), generator=torch.Generator().manual_seed(seed))]

@@ -1,0 +1,176 @@
+"""The rows of `evaluate small` that rank: retrieval, naming, answering."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from vljepa.evaluation.baselines import centred, conse, trained_head
+from vljepa.evaluation.benchmarks.held_out import Frames, HeldOut, blinded, middle, shuffled
+from vljepa.evaluation.metrics import bootstrap_interval, ranks, recall_at_k, same_captions
+from vljepa.evaluation.report import Row
+from vljepa.features import Item
+
+PICTURE_SOURCES = ("openclipart", "fluent-pictures", "gcompris")
+POOL = 500
+# What the mean is over; the other kinds (left or right of, yes or no) stand beside it.
+MEASURED_KINDS = ("colour", "count", "direction", "shape", "verb")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Names:
+    """The thousand ImageNet classes as people call them."""
+
+    names: tuple[str, ...]
+
+
+def retrieval_row(
+    held_out: HeldOut, items: Sequence[Item], *, name: str, names: Names, head: torch.nn.Module, unseen: str
+) -> Row:
+    """Recall at 10 from picture to caption and from caption to picture, averaged, beside ConSE and a plain head."""
+    frames = [held_out.frames(item) for item in items]
+    captions = [item.captions[0] for item in items]
+    texts = held_out.texts(captions)
+    classes = held_out.texts(list(names.names))
+    same = same_captions(captions, captions)
+
+    def both_ways(similarity: Float[Tensor, "item text"]) -> Float[Tensor, "query"]:
+        return (torch.cat([ranks(similarity, same), ranks(similarity.T, same)]) <= 10).double()
+
+    hits = both_ways(held_out.predict(frames, [""] * len(items)) @ texts.T)
+    posterior = conse(held_out.posterior(frames), classes)
+    baselines = {
+        "chance": min(1.0, 10 / len(items)),
+        "ConSE": float(both_ways(posterior @ centred(texts, classes).T).mean()),
+    }
+    pooled = functional.normalize(head(held_out.pooled(frames)), dim=-1)
+    baselines["plain head"] = float(both_ways(pooled @ texts.T).mean())
+    interval = bootstrap_interval(hits.float(), seed=0)
+    return Row(
+        name=name,
+        score=float(hits.mean()),
+        num_items=len(items),
+        baselines=baselines,
+        interval=(interval.low, interval.high),
+        protocol=f"recall at 10, mean of both directions, pool {len(items)}, no query, first caption; {unseen}",
+    )
+
+
+def head_on_training_pictures(held_out: HeldOut) -> torch.nn.Module:
+    """The plain two-layer head, trained on the same training pictures as the model was."""
+    items = [item for item in held_out.features.items if item.split == "train" and item.count == 1]
+    frames = [held_out.frames(item) for item in items]
+    texts = held_out.texts([item.captions[0] for item in items])
+    return trained_head(held_out.pooled(frames), texts)
+
+
+def emoji_row(held_out: HeldOut, *, pool: int = 100) -> Row:
+    """Animated emoji with names that training never saw: the right name among the first ten of a hundred.
+
+    Where the test split has fewer names, names of the training split fill the pool as distractors.
+    """
+    items = held_out.items("fluent-clips")
+    own = list(dict.fromkeys(item.label for item in items))
+    clips = [item for item in held_out.features.items if item.corpus == "fluent-clips"]
+    others = [item.label for item in clips if item.label not in own]
+    names = own + list(dict.fromkeys(others))[: max(0, pool - len(own))]
+    texts = held_out.texts(names)
+    predicted = held_out.predict([held_out.frames(item) for item in items], [""] * len(items))
+    found = ranks(predicted @ texts.T, same_captions([item.label for item in items], names))
+    return Row(
+        name="animated emoji, unseen names, R@10",
+        score=recall_at_k(found, 10),
+        num_items=len(items),
+        baselines={"chance": 10 / len(names)},
+        interval=_interval((found <= 10).double()),
+        floor=0.3,
+        protocol=f"clip to name, {len(own)} test names in a pool of {len(names)}, no query",
+    )
+
+
+def question_rows(held_out: HeldOut, *, most: int = 1000) -> list[Row]:
+    """Right answers among the candidates by kind of question, beside chance, blind, one frame and shuffled frames."""
+    asked = [(item, question) for item in held_out.items("physics") for question in item.questions]
+    asked = asked[:: max(1, len(asked) // most)]
+    frames = [held_out.frames(item) for item, _ in asked]
+    ways: dict[str, Callable[[int, Frames], Frames]] = {
+        "score": lambda number, some: some,
+        "blind": lambda number, some: blinded(held_out.embedder.bundle.model.x_encoder, some),
+        "one frame": lambda number, some: middle(some),
+        "shuffled": lambda number, some: shuffled(some, seed=number),
+    }
+    right = {}
+    for way, change in ways.items():
+        changed = [change(number, some) for number, some in enumerate(frames)]
+        predicted = held_out.predict(changed, [question.query for _, question in asked])
+        right[way] = torch.tensor(
+            [
+                _best(held_out, row, question.candidates) == question.answer
+                for row, (_, question) in zip(predicted, asked, strict=True)
+            ]
+        ).double()
+    rows = []
+    for kind in sorted({question.kind for _, question in asked}):
+        chosen = torch.tensor([question.kind == kind for _, question in asked])
+        chance = [1 / len(question.candidates) for _, question in asked if question.kind == kind]
+        baselines = {"chance": sum(chance) / len(chance)}
+        baselines |= {way: float(right[way][chosen].mean()) for way in ("blind", "one frame", "shuffled")}
+        rows.append(
+            Row(
+                name=f"physics questions: {kind}",
+                score=float(right["score"][chosen].mean()),
+                num_items=int(chosen.sum()),
+                baselines=baselines,
+                interval=_interval(right["score"][chosen]),
+                protocol="unseen scenes and cameras; the candidate whose embedding is nearest to the prediction",
+            )
+        )
+    return [_mean_row([row for row in rows if row.name.endswith(MEASURED_KINDS)]), *rows]
+
+
+def _mean_row(rows: Sequence[Row]) -> Row:
+    return Row(
+        name=f"physics questions: mean of {len(rows)} kinds",
+        score=sum(row.score for row in rows) / len(rows),
+        num_items=sum(row.num_items for row in rows),
+        baselines={way: sum(row.baselines[way] for row in rows) / len(rows) for way in rows[0].baselines},
+        floor=0.7,
+        protocol=f"plain mean over {', '.join(MEASURED_KINDS)}",
+    )
+
+
+def _best(held_out: HeldOut, row: Float[Tensor, "dim"], candidates: Sequence[str]) -> str:
+    cosines = held_out.texts(candidates) @ row
+    return candidates[int(cosines.argmax())]
+
+
+def _interval(hits: Float[Tensor, "item"]) -> tuple[float, float]:
+    found = bootstrap_interval(hits.float(), seed=0)
+    return found.low, found.high
+
+
+def naming_row(held_out: HeldOut, pictures: Sequence[tuple[bytes, int]], names: Names) -> Row:
+    """ImageNet samples named among a thousand names, beside the frozen classifier that knows nothing else."""
+    clips = [held_out.embedder.clip(content) for content, _ in pictures]
+    frames = [held_out.embedder.frame_features(held_out.embedder.squares(clip)).float().cpu() for clip in clips]
+    predicted = held_out.predict(frames, [""] * len(frames))
+    texts = held_out.texts(list(names.names))
+    truth = torch.tensor([label for _, label in pictures])
+    first = (predicted @ texts.T).argmax(-1) == truth
+    posterior = held_out.posterior(frames)
+    consed = (conse(posterior, texts) @ centred(texts, texts).T).argmax(-1) == truth
+    return Row(
+        name="ImageNet samples named among 1000",
+        score=float(first.double().mean()),
+        num_items=len(pictures),
+        baselines={
+            "chance": 0.001,
+            "ConSE": float(consed.double().mean()),
+            "classifier": float((posterior.argmax(-1) == truth).double().mean()),
+        },
+        floor=0.6,
+        protocol="foolbox's 20 samples, bare class names, no query; the classifier is not zero-shot",
+    )

@@ -1,0 +1,30 @@
+"""Benchmarks by name, called by the command line and by recipes alike."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from vljepa.embedder import Embedder
+from vljepa.evaluation.report import Report
+
+BENCHMARKS = {
+    "small": "the held-out part of the small corpus: pictures, photographs, names, questions, captions, streams"
+}
+
+
+def evaluate(
+    name: str,
+    embedder: Embedder,
+    *,
+    root: Path | None,
+    cache: Path,
+    command: str,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Report:
+    """Run the named benchmark on the data in `root`; ValueError for a name that does not exist, or data that do not."""
+    if name not in BENCHMARKS:
+        raise ValueError(f"there is no benchmark {name!r}: choose one of {', '.join(BENCHMARKS)}")
+    if root is None:
+        raise ValueError(f"{name} needs its data: give --root with a corpus made by `vljepa prepare`")
+    from vljepa.evaluation.benchmarks.small import evaluate_small
+
+    return evaluate_small(embedder, root, cache=cache, command=command, report=tell)

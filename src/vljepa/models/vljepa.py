@@ -1,0 +1,60 @@
+"""VL-JEPA: the four parts together (paper, section 2). Tensors in, tensors out; strings live outside."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vljepa.models.predictor import Predictor, PredictorSettings
+from vljepa.models.x_encoder import XEncoder, XEncoderSettings
+from vljepa.models.y_decoder import YDecoder, YDecoderSettings
+from vljepa.models.y_encoder import YEncoder, YEncoderSettings
+from vljepa.types import Tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class VLJEPASettings:
+    """Settings of the four parts; `vocab` is the size of the query side's token table, which the Y-Decoder shares."""
+
+    x_encoder: XEncoderSettings
+    predictor: PredictorSettings
+    y_encoder: YEncoderSettings
+    y_decoder: YDecoderSettings
+    vocab: int
+
+
+class VLJEPA(nn.Module):
+    """X-Encoder, Predictor, Y-Encoder, Y-Decoder, and the frozen token table of the language model they start from."""
+
+    def __init__(self, settings: VLJEPASettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.x_encoder = XEncoder(settings.x_encoder)
+        self.predictor = Predictor(settings.predictor)
+        self.y_encoder = YEncoder(settings.y_encoder)
+        self.y_decoder = YDecoder(settings.y_decoder)
+        self.token_table = nn.Embedding(settings.vocab, settings.predictor.llama.hidden)
+        self.token_table.requires_grad_(False)
+
+    def predict(self, visual: Float[Tensor, "batch token width"], query: Tokens) -> Float[Tensor, "batch shared"]:
+        """Unit embeddings S^_Y of the answers to queries about visual tokens S_V."""
+        return functional.normalize(self.predict_raw(visual, query), dim=-1)
+
+    def predict_raw(self, visual: Float[Tensor, "batch token width"], query: Tokens) -> Float[Tensor, "batch shared"]:
+        """The same as the Predictor's head gives them, for losses that look at lengths too."""
+        return self.predictor(visual, self.token_table(query.ids), query.mask).float()
+
+    def encode_text(self, texts: Tokens) -> Float[Tensor, "batch shared"]:
+        """Unit embeddings S_Y of target texts."""
+        return functional.normalize(self.encode_text_raw(texts), dim=-1)
+
+    def encode_text_raw(self, texts: Tokens) -> Float[Tensor, "batch shared"]:
+        """The same as the Y-Encoder's head gives them."""
+        return self.y_encoder(texts).float()
+
+    @torch.no_grad()
+    def decode(self, embedding: Float[Tensor, "batch shared"], *, max_tokens: int = 40) -> list[list[int]]:
+        """Token numbers of the texts that embeddings stand for."""
+        return self.y_decoder.generate(embedding, self.token_table.weight, max_tokens=max_tokens)

@@ -1,0 +1,158 @@
+"""The objective: predicted embeddings meet target embeddings (paper, section 2).
+
+The loss is one of `menu`; the paper's is bidirectional InfoNCE: alignment of each prediction with its own target,
+uniformity over the batch, which keeps the space from collapsing. `towards_classes` adds ConSE (Norouzi et al. 2014) as
+a second, free target: what the frozen picture classifier believes, said in the shared space.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vljepa.config import SettingsError
+from vljepa.models.vljepa import VLJEPA
+from vljepa.objectives.gather import sum_over_ranks
+from vljepa.objectives.menu import Compared, LossSettings, choose
+from vljepa.objectives.without_negatives import cosine
+from vljepa.runtime import world_size
+from vljepa.types import Batch, Losses, Tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointEmbeddingSettings(LossSettings):
+    """CLIP's convention for what the paper leaves open: learnable temperature from 0.07, scale at most 100.
+
+    `class_weight`: weight of the ConSE target; `alignment_weight`: weight of 1 - cosine of each pair by itself.
+    """
+
+    temperature: float = 0.07
+    learn_temperature: bool = True
+    max_scale: float = 100.0
+    class_weight: float = 0.0
+    alignment_weight: float = 0.0
+
+
+def towards_classes(
+    predicted: Float[Tensor, "batch dim"],
+    posterior: Float[Tensor, "batch classes"],
+    names: Float[Tensor, "classes dim"],
+    weight: Float[Tensor, "batch"],
+) -> Float[Tensor, ""]:
+    """Weighted mean of 1 - cosine to the ConSE vector, trusted as far as the classifier is sure of itself."""
+    conse = functional.normalize(posterior @ names, dim=-1)
+    trust = posterior.max(-1).values * weight
+    of_all_ranks = sum_over_ranks(trust.sum()) / world_size()
+    return (trust * (1 - (predicted * conse).sum(-1))).sum() / of_all_ranks.clamp(min=1e-6)
+
+
+def by_length(
+    encode: Callable[[Tokens], Float[Tensor, "part dim"]], texts: Tokens, *, parts: int = 4
+) -> Float[Tensor, "batch dim"]:
+    """Embeddings of texts in their order, computed in parts of like length so that little padding is.
+
+    Always in so many parts, since ranks that share weights must call the encoder equally often: with fewer texts than
+    parts, one text passes through for nothing.
+    """
+    lengths = texts.mask.sum(1)
+    order = lengths.argsort(stable=True)
+    rows = []
+    for part in order.tensor_split(parts):
+        some = part if len(part) else order[:1]
+        width = int(lengths[some].max())
+        encoded = encode(Tokens(ids=texts.ids[some, :width], mask=texts.mask[some, :width]))
+        rows.append(encoded[: len(part)])
+    return torch.cat(rows)[order.argsort()]
+
+
+class JointEmbedding(nn.Module):
+    """Model and loss in one module, so that whatever wraps it sees a single forward."""
+
+    class_names: Tensor
+
+    def __init__(self, model: VLJEPA, settings: JointEmbeddingSettings) -> None:
+        super().__init__()
+        self.model = model
+        self.settings = settings
+        self.choice = choose(settings.loss)
+        # FSDP2 cannot shard a parameter without axes, so the temperature has one.
+        self.log_scale = nn.Parameter(
+            torch.tensor([math.log(1 / settings.temperature)]),
+            requires_grad=settings.learn_temperature and "scale" in self.choice.learns,
+        )
+        self.bias = nn.Parameter(torch.tensor([settings.bias]), requires_grad="bias" in self.choice.learns)
+        classes = model.x_encoder.network.classifier.out_features
+        shared = model.settings.predictor.shared
+        self.register_buffer("class_names", torch.zeros(classes, shared))
+
+    def forward(self, batch: Batch) -> Losses:
+        """Losses of one batch."""
+        return self.compare(self.predict(batch.frames, batch.query), self.encode(batch.targets), batch)
+
+    def predict(self, frames: Float[Tensor, "batch time width"], query: Tokens) -> Float[Tensor, "batch dim"]:
+        """Raw predictions; each depends on its own row alone."""
+        return self.model.predict_raw(self.model.x_encoder.tokens(frames), query)
+
+    def encode(self, texts: Tokens) -> Float[Tensor, "text dim"]:
+        """Raw targets; each depends on its own text alone."""
+        return by_length(self.model.encode_text_raw, texts)
+
+    def compare(
+        self, raw_predicted: Float[Tensor, "batch dim"], raw_targets: Float[Tensor, "text dim"], batch: Batch
+    ) -> Losses:
+        """Losses of a batch whose raw embeddings are known."""
+        self._refuse_collapse()
+        predicted, targets = functional.normalize(raw_predicted, dim=-1), functional.normalize(raw_targets, dim=-1)
+        scale = self.log_scale.exp().clamp(max=self.settings.max_scale)
+        seen = Compared(
+            predicted=predicted,
+            targets=targets,
+            raw_predicted=raw_predicted,
+            raw_targets=raw_targets,
+            labels=batch.labels,
+            keys=batch.keys,
+            scale=scale,
+            bias=self.bias,
+        )
+        total = self.choice.compute(seen, self.settings)
+        parts: dict[str, Tensor] = {self.settings.loss: total}
+        if self.settings.alignment_weight:
+            parts["alignment"] = cosine(*seen.unit_pairs)
+            total = total + self.settings.alignment_weight * parts["alignment"]
+        if self.settings.class_weight:
+            posterior = batch.frames[..., -len(self.class_names) :].mean(1)
+            parts["classes"] = towards_classes(predicted, posterior, self.class_names, batch.query_free)
+            total = total + self.settings.class_weight * parts["classes"]
+        parts["scale"] = scale
+        parts["correct"] = _share_correct(predicted, targets, batch.labels, self.settings.rows_at_once)
+        parts["spread"] = predicted.std(0).mean() * predicted.shape[-1] ** 0.5
+        return Losses(total=total, parts={name: value.detach() for name, value in parts.items()})
+
+    def _refuse_collapse(self) -> None:
+        learns = any(parameter.requires_grad for parameter in self.model.y_encoder.parameters())
+        if learns and not self.choice.spreads:
+            raise SettingsError(
+                f"loss {self.settings.loss} with a Y-Encoder that learns maps every text to one point: freeze the "
+                "Y-Encoder, as in the paper's ablation, or choose a loss that keeps texts apart (info_nce, vicreg ...)"
+            )
+
+    @torch.no_grad()
+    def refresh_class_names(self, names: Tokens) -> None:
+        """Say the classes in the shared space as it is now; the Y-Encoder moves slowly, so now and then is enough."""
+        self.class_names.copy_(by_length(self.model.encode_text, names))
+
+
+@torch.no_grad()
+def _share_correct(
+    predicted: Float[Tensor, "batch dim"],
+    targets: Float[Tensor, "text dim"],
+    labels: Int64[Tensor, "batch"],
+    rows_at_once: int,
+) -> Float[Tensor, ""]:
+    """Share of rows whose own target is the nearest of this rank's."""
+    nearest = torch.cat([(some @ targets.T).argmax(-1) for some in predicted.split(rows_at_once)])
+    return (nearest == labels).float().mean()

@@ -1,0 +1,195 @@
+"""The steps of the recipe `small`, one method each; a run that was interrupted goes on where it stopped."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from vljepa.config import fingerprint
+from vljepa.data.collate import collate
+from vljepa.data.processor import Processor
+from vljepa.features import Features, channel_statistics, write_features
+from vljepa.objectives.decoding import Decoding
+from vljepa.objectives.joint_embedding import JointEmbedding
+from vljepa.recipes.ingredients import Ingredients
+from vljepa.recipes.opposites import pull_apart
+from vljepa.recipes.small_settings import SmallSettings, StageSettings
+from vljepa.runtime import choose_device, compute_dtype, seed_everything
+from vljepa.training.calibrate import fit_calibration
+from vljepa.training.examples import Examples
+from vljepa.training.optim import make_optimizer, parameter_groups
+from vljepa.training.record import Record
+from vljepa.training.run_report import write_run_report
+from vljepa.training.texts import TextPool, draw_rows, predicted_batch, sayable, text_batch
+from vljepa.training.trainer import Trainer
+from vljepa.training.validate import Validator
+from vljepa.types import Batch, Tokens
+from vljepa.weights.folder import Bundle, save_folder
+from vljepa.weights.start import start_small
+
+Scores = Callable[[int], dict[str, float]]
+
+
+class SmallRun:
+    """A corpus, a run's folder, and the model on its way from published weights to the shipped one."""
+
+    def __init__(
+        self, corpus: Path, run: Path, *, settings: SmallSettings, ingredients: Ingredients, device: str = "auto"
+    ) -> None:
+        self.corpus, self.run, self.settings, self.ingredients = corpus, run, settings, ingredients
+        self.device = choose_device(device)
+        self.dtype = compute_dtype(self.device)
+        self.record = Record(run / "metrics.jsonl", keep=(run / "checkpoints").exists())
+        self.processor = Processor(settings.processor)
+        seed_everything(settings.seed)
+        self.started = start_small(
+            settings.model, ingredients.files, class_names=ingredients.class_names, seed=settings.seed
+        )
+        self.model = self.started.model.to(self.device)
+        self.targets = self.started.target_tokenizer.cut_at(settings.target_tokens)
+
+    def look(self) -> None:
+        """Frame features of the whole corpus, and the channel statistics of its training pictures."""
+        encoder = self.model.x_encoder
+        encoder.network.to(self.dtype)
+        into = self.corpus / "features"
+        write_features(
+            self.corpus,
+            into,
+            encoder,
+            processor=self.processor,
+            num_frames=self.settings.frames,
+            report=self.record.say,
+        )
+        self.features = Features(into)
+        mean, scale = channel_statistics(self.features, encoder)
+        encoder.mean.copy_(mean)
+        encoder.scale.copy_(scale)
+        self.examples = Examples(
+            self.features,
+            self.settings.examples,
+            class_texts=self.ingredients.class_texts,
+            class_weights=encoder.network.classifier.weight.cpu(),
+            mean=mean,
+            num_cells=encoder.settings.cells**2,
+        )
+        self.validator = Validator(
+            features=self.features,
+            query_tokenizer=self.started.query_tokenizer,
+            target_tokenizer=self.targets,
+            class_names=self.ingredients.class_names,
+            dtype=self.dtype,
+        )
+
+    def align(self) -> None:
+        """Predictor and Y-Encoder: pictures, clips, queries, opposites; one objective and temperature throughout."""
+        objective = JointEmbedding(self.model, self.settings.objective)
+        names = self.targets(self.ingredients.class_names).to(self.device)
+        self.model.requires_grad_(False)
+        for part in (self.model.predictor, self.model.y_encoder):
+            part.requires_grad_(True)
+
+        def scores(step: int) -> dict[str, float]:
+            objective.refresh_class_names(names)
+            return self.validator(self.model)
+
+        for name in ("pictures", "clips", "queries", "opposites"):
+            if name == "opposites":
+                pull_apart(self.model, self.targets, factor=self.settings.stretch)
+            objective.refresh_class_names(names)
+            stage: StageSettings = getattr(self.settings, name)
+            self._fit(name, objective, self._batches(name, stage), scores=scores)
+
+    def _batches(self, name: str, stage: StageSettings) -> Callable[[int], tuple[Batch]]:
+        """Batches of a stage's mixture as a function of the step alone."""
+        seed = self.settings.seed * 1000 + stage.loop.seed + len(name)
+        groups, shares = list(stage.mix), np.array(list(stage.mix.values()))
+        rows = self.settings.rows
+
+        def draw(step: int) -> tuple[Batch]:
+            random = np.random.default_rng([seed, step, 1])
+            group = groups[int(random.choice(len(groups), p=shares / shares.sum()))]
+            examples = self.examples.rows(group, count=rows[group], seed=seed, step=step)
+            if group == "pictures":
+                examples += self.examples.rows("classes", count=rows["classes"], seed=seed, step=step)
+            return (collate(examples, query_tokenizer=self.started.query_tokenizer, target_tokenizer=self.targets),)
+
+        return draw
+
+    def speak(self) -> None:
+        """Y-Decoder on text alone: it inverts the published sentence encoder, whose space alignment starts from.
+
+        It needs nothing of the alignment, so the two may run side by side.
+        """
+        self.pool = TextPool.of(self.features.items, self.ingredients.sentences)
+        self._choose_vocabulary()
+        self._fit("texts", self._only_the_decoder(), self._texts)
+
+    def describe(self) -> None:
+        """Y-Decoder in the aligned space: texts in turn with what the Predictor says of training items."""
+        settings, started = self.settings, self.started
+
+        def draw(step: int) -> tuple[torch.Tensor, Tokens]:
+            if step % 2:
+                return self._texts(step)
+            rows = draw_rows(self.examples, count=settings.text_rows, seed=settings.seed + 77, step=step // 2)
+            return predicted_batch(self.model, rows, started.query_tokenizer, started.decoder_tokenizer, self.dtype)
+
+        self._fit("predictions", self._only_the_decoder(), draw)
+
+    def _texts(self, step: int) -> tuple[torch.Tensor, Tokens]:
+        random = np.random.default_rng([self.settings.seed, step, 2])
+        texts = self.pool.draw(random, self.settings.text_rows, sentences=self.settings.sentences)
+        return text_batch(self.model, texts, self.targets, self.started.decoder_tokenizer, self.dtype)
+
+    def _only_the_decoder(self) -> Decoding:
+        self.model.requires_grad_(False)
+        self.model.y_decoder.requires_grad_(True)
+        return Decoding(self.model, self.settings.decoding)
+
+    def _choose_vocabulary(self) -> None:
+        decoder = self.model.y_decoder
+        decoder.vocabulary = sayable(self.pool, self.started.decoder_tokenizer).to(self.device)
+        decoder.settings = replace(decoder.settings, vocabulary=len(decoder.vocabulary))
+        self.model.settings = replace(self.model.settings, y_decoder=decoder.settings)
+
+    def _fit(
+        self, name: str, objective: nn.Module, draw: Callable[[int], tuple[Any, ...]], *, scores: Scores | None = None
+    ) -> None:
+        stage: StageSettings = getattr(self.settings, name)
+        groups = parameter_groups(objective, self.model, stage.optim)
+        for group in groups:
+            self.record.say(f"  {name}: {group.name:<40} {group.count / 1e6:8.2f} M  rate {group.rate:.2e}")
+        Trainer(
+            objective,
+            make_optimizer(groups, stage.optim),
+            draw,
+            name=name,
+            loop=stage.loop,
+            optim=stage.optim,
+            record=self.record,
+            folder=self.run / "checkpoints",
+            dtype=self.dtype,
+            evaluate=scores,
+        ).fit()
+
+    def finish(self) -> Path:
+        """Fit the calibration on validation data; write the model folder and the run's report."""
+        bundle = Bundle(
+            model=self.model,
+            processor=self.processor,
+            query_tokenizer=self.started.query_tokenizer,
+            target_tokenizer=self.started.target_tokenizer,
+            decoder_tokenizer=self.started.decoder_tokenizer,
+            frames=self.settings.frames,
+            name="small",
+            calibration=fit_calibration(self.model, self.validator),
+            fingerprint=fingerprint(self.settings),
+        )
+        save_folder(bundle, self.run / "model", card="# VL-JEPA small\n")
+        write_run_report(self.run)
+        return self.run / "model"

@@ -1,0 +1,57 @@
+"""Device, number format, seed and ranks: nobody else asks the machine for these."""
+
+import os
+import random
+
+import numpy as np
+import torch
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The named device, or the best one here; ValueError where the named one is missing."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device cuda was asked for and there is no usable GPU here: use --device cpu")
+    return device
+
+
+def has_bfloat16_units(device: torch.device) -> bool:
+    """Whether matrix products in bfloat16 are faster than in float32 here (AMX or AVX-512 BF16 on a CPU; Ampere on)."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and _cpu_names_bfloat16()
+
+
+def _cpu_names_bfloat16() -> bool:
+    # oneDNN also answers yes where it would emulate with AVX-512 alone, which is slower than float32.
+    capability = torch.backends.cpu.get_cpu_capability()
+    return "AVX512" in capability and torch.cpu._is_avx512_bf16_supported()
+
+
+def compute_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the hardware has units for it, else float32; never float16 (EmbeddingGemma overflows in it)."""
+    return torch.bfloat16 if has_bfloat16_units(device) else torch.float32
+
+
+def seed_everything(seed: int) -> None:
+    """The random states of Python, NumPy and torch."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def world_size() -> int:
+    """How many processes take part; 1 outside of torchrun."""
+    return torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
+
+
+def rank() -> int:
+    """The number of this process, from 0."""
+    return torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
+
+
+def num_cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,93 @@
+"""Decode points in, descriptions out: neighbours that say the same become one, also while the stream is running."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+
+from vljepa.embedder import Embedder
+from vljepa.streaming.selective import DecodePoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What is said of a stretch of a stream; `time` is the second that was decoded. No caption: nothing was decoded."""
+
+    start: float
+    end: float
+    time: float
+    caption: str | None
+    fidelity: float | None
+
+
+class Narrator:
+    """Says what a stream shows, with the number of decodes that it took until now and their seconds.
+
+    The latest description is held back until the next one says something else, since a repeated caption extends it.
+    `silent`: nothing is decoded, and each point gets a description without a caption.
+    """
+
+    def __init__(self, embedder: Embedder, *, silent: bool) -> None:
+        self.decodes = 0
+        self.seconds_decode = 0.0
+        self._embedder = embedder
+        self._silent = silent
+        self._waiting: list[DecodePoint] = []
+        self._held: list[Description] = []
+
+    def tell(self, points: Sequence[DecodePoint]) -> list[Description]:
+        """Decode the next points, in time order: the descriptions that are finished by them."""
+        # Kept until they are told, so that Ctrl-C in the middle of decoding loses none of them.
+        self._waiting += points
+        if not self._waiting:
+            return []
+        if self._silent:
+            told = [_description(point, caption=None, fidelity=None) for point in self._waiting]
+        else:
+            *told, latest = joined([*self._held, *self._decoded(self._waiting)])
+            self._held = [latest]
+        self._waiting = []
+        return told
+
+    def finish(self) -> list[Description]:
+        """What was held back; the stream is over."""
+        held, self._held = self._held, []
+        return held
+
+    def _decoded(self, points: Sequence[DecodePoint]) -> list[Description]:
+        embeddings = torch.stack([point.embedding for point in points])
+        begin = time.perf_counter()
+        captions = self._embedder.decode(embeddings)
+        self.seconds_decode += time.perf_counter() - begin
+        self.decodes += len(points)
+        fidelities = self._embedder.fidelity(embeddings, captions)
+        return [
+            _description(point, caption=caption, fidelity=fidelity)
+            for point, caption, fidelity in zip(points, captions, fidelities, strict=True)
+        ]
+
+
+def joined(descriptions: Iterable[Description]) -> list[Description]:
+    """Neighbours with the same caption as one, with time and fidelity of the most faithful of them."""
+    merged = []
+    for _, group in groupby(descriptions, key=lambda description: description.caption):
+        same = list(group)
+        best = max(same, key=lambda description: description.fidelity or 0.0)
+        merged.append(
+            Description(
+                start=same[0].start,
+                end=same[-1].end,
+                time=best.time,
+                caption=best.caption,
+                fidelity=best.fidelity,
+            )
+        )
+    return merged
+
+
+def _description(point: DecodePoint, *, caption: str | None, fidelity: float | None) -> Description:
+    return Description(
+        start=point.segment.start, end=point.segment.end, time=point.time, caption=caption, fidelity=fidelity
+    )

@@ -1,0 +1,172 @@
+"""Where the meaning of a stream changes: offline Ward clustering in which a window joins only its neighbours in time.
+
+Embeddings of all windows in, the whole merge tree out; cutting the tree gives the segments for every wanted number of
+decodes (paper, section 4.6 on selective decoding). Time O(n log n) in windows, memory linear.
+"""
+
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush, heapreplace
+
+import numpy as np
+from jaxtyping import Float64, Int64, Shaped
+from numpy import ndarray
+from torch import Tensor
+
+Embeddings = Shaped[Tensor, "time dim"] | Shaped[ndarray, "time dim"]
+
+Entry = tuple[float, int, int, int]
+
+# Rows handled at once where a temporary of the size of all embeddings would double the memory.
+_ROWS = 4096
+# Stands in the slot of a segment that became part of the one before, so that its rows can be freed.
+_ABSORBED: Float64[ndarray, "dim"] = np.empty(0)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MergeTree:
+    """Every merge of a stream from single windows to one segment, in order.
+
+    `merges` holds the two nodes joined, lower number first, numbered as in scikit-learn and scipy: windows are nodes
+    0 to n-1, the node made by merge k is n+k. `costs` is the growth in squared distance to the segment means,
+    |A||B| / (|A|+|B|) * ||mean A - mean B||^2. `boundaries` is the first window of the later of the two parts.
+    """
+
+    merges: Int64[ndarray, "merge 2"]
+    costs: Float64[ndarray, "merge"]
+    boundaries: Int64[ndarray, "merge"]
+
+    @property
+    def num_windows(self) -> int:
+        """How many windows were clustered."""
+        return len(self.merges) + 1
+
+    def cut(self, num_segments: int) -> list[tuple[int, int]]:
+        """First and past-the-last window of each of `num_segments` segments, in time order.
+
+        ValueError where the number is below one or above the number of windows.
+        """
+        if not 1 <= num_segments <= self.num_windows:
+            raise ValueError(f"{num_segments} segments of {self.num_windows} windows: ask for 1 to {self.num_windows}")
+        kept = np.sort(self.boundaries[self.num_windows - num_segments :]).tolist()
+        return list(zip([0, *kept], [*kept, self.num_windows], strict=True))
+
+
+def unit_rows(embeddings: Embeddings) -> Float64[ndarray, "time dim"]:
+    """A copy of the embeddings in float64 with every row at length one.
+
+    ValueError where there is no row, a number is not finite, or a row has no direction.
+    """
+    array = embeddings.detach().cpu().double().numpy() if isinstance(embeddings, Tensor) else embeddings
+    rows = np.array(array, dtype=np.float64, order="C")
+    if not rows.size:
+        raise ValueError(f"no embeddings to segment (shape {rows.shape}): give at least one window")
+    lengths = np.sqrt(np.einsum("td,td->t", rows, rows))
+    broken = np.flatnonzero(~np.isfinite(lengths) | (lengths == 0))
+    if broken.size:
+        raise ValueError(f"the embedding of window {broken[0]} is zero or not finite: leave such windows out")
+    rows /= lengths[:, None]
+    return rows
+
+
+def chain_ward(embeddings: Embeddings) -> MergeTree:
+    """Merge neighbouring windows until one segment is left, always the pair that adds least to Ward's squared error.
+
+    Only directions count: rows are brought to length one first. Costs that tie are settled as in scikit-learn, so the
+    merges equal those of `AgglomerativeClustering(linkage="ward")` with a chain as connectivity.
+    Embeddings are (time, dim) in time order. ValueError as in `unit_rows`.
+    """
+    return _Chain(unit_rows(embeddings)).merge_all()
+
+
+class _Chain:
+    """Segments that are left, as a linked list in time; a segment lives in the slot of its first window.
+
+    A pair of neighbours is known by its boundary: the slot of the later one. Its entry in the queue is (cost, later
+    node, earlier node, boundary) by node number, which is also scikit-learn's order where costs tie.
+    """
+
+    def __init__(self, rows: Float64[ndarray, "time dim"]) -> None:
+        """Start with each row as a segment of one window."""
+        num_windows = len(rows)
+        self.sums = list(rows)
+        self.means = list(rows)
+        self.sizes = [1.0] * num_windows
+        self.nodes = list(range(num_windows))
+        self.before = list(range(-1, num_windows - 1))
+        self.after = list(range(1, num_windows + 1))
+        costs = _neighbour_costs(rows).tolist()
+        self.heap = [(cost, slot, slot - 1, slot) for slot, cost in enumerate(costs, start=1)]
+        # What each pair costs now, and its cheapest entry in the heap; both by boundary.
+        self.current = [(0.0, 0, 0, 0), *self.heap]
+        self.queued = list(self.current)
+        heapify(self.heap)
+
+    def merge_all(self) -> MergeTree:
+        """Run all merges."""
+        num_windows = len(self.nodes)
+        done: list[Entry] = []
+        for node in range(num_windows, 2 * num_windows - 1):
+            entry = self._cheapest()
+            done.append(entry)
+            self._join(entry[3], node)
+        columns = np.array(done, dtype=np.float64).reshape(-1, 4)
+        numbers = columns[:, 1:].astype(np.int64)
+        return MergeTree(merges=numbers[:, 1::-1], costs=columns[:, 0], boundaries=numbers[:, 2])
+
+    def _cheapest(self) -> Entry:
+        """Take the cheapest pair out of the queue.
+
+        A pair that became dearer stays queued at its old cost and is moved only when it comes up: most pairs change
+        several times before that, and each move that is saved is a logarithm of the stream's length.
+        """
+        heap, current, queued = self.heap, self.current, self.queued
+        while True:
+            entry = heap[0]
+            boundary = entry[3]
+            now = current[boundary]
+            if now is entry:
+                return heappop(heap)
+            if entry is queued[boundary]:
+                heapreplace(heap, now)
+                queued[boundary] = now
+            else:
+                heappop(heap)
+
+    def _join(self, right: int, node: int) -> None:
+        """Make the segments on both sides of a boundary one node, and price its two new pairs."""
+        sums, means, sizes, nodes = self.sums, self.means, self.sizes, self.nodes
+        left, after = self.before[right], self.after[right]
+        sums[left] = total = sums[left] + sums[right]
+        sizes[left] = size = sizes[left] + sizes[right]
+        means[left] = mean = total / size
+        sums[right] = means[right] = _ABSORBED
+        nodes[left] = node
+        self.after[left] = after
+        before = self.before[left]
+        if after < len(nodes):
+            self.before[after] = left
+            difference, other = mean - means[after], sizes[after]
+            cost = float(difference.dot(difference)) * (size * other / (size + other))
+            self._price((cost, node, nodes[after], after))
+        if before >= 0:
+            difference, other = mean - means[before], sizes[before]
+            cost = float(difference.dot(difference)) * (size * other / (size + other))
+            self._price((cost, node, nodes[before], left))
+
+    def _price(self, entry: Entry) -> None:
+        """Note what a pair costs now; only a pair that became cheaper needs a new place in the queue."""
+        boundary = entry[3]
+        self.current[boundary] = entry
+        if entry < self.queued[boundary]:
+            self.queued[boundary] = entry
+            heappush(self.heap, entry)
+
+
+def _neighbour_costs(rows: Float64[ndarray, "time dim"]) -> Float64[ndarray, "time-1"]:
+    """Ward's cost of every pair of neighbouring single windows."""
+    costs = np.empty(len(rows) - 1)
+    for first in range(0, len(costs), _ROWS):
+        last = min(first + _ROWS, len(costs))
+        differences = rows[first + 1 : last + 1] - rows[first:last]
+        costs[first:last] = np.einsum("td,td->t", differences, differences) * 0.5
+    return costs

@@ -1,0 +1,150 @@
+"""Watch a video and speak only when the meaning changes: a source in, events out (the paper's selective decoding).
+
+Events are plain dictionaries, ready for JSON: {"event": "segment", ...} in time order, {"event": "trigger", ...} when
+it fires, {"event": "summary", ...} last.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from vljepa.embedder import Embedder
+from vljepa.streaming.chooser import Chooser, WholeStream, offline_points, pushed
+from vljepa.streaming.cuts import Method
+from vljepa.streaming.narrator import Description, Narrator
+from vljepa.streaming.online import OnlineSegmenter, OnlineSettings
+from vljepa.streaming.segment import MergeTree
+from vljepa.streaming.selective import Policy
+from vljepa.streaming.stream import Progress, Stream, Watched, WindowSettings, embedded_windows
+from vljepa.streaming.triggers import Firing, Triggers, TriggerSettings
+
+Event = dict[str, Any]
+Decode = Literal["selective", "uniform", "every", "never"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchSettings(WindowSettings):
+    """How to look (see WindowSettings), when to speak, and what to watch for (`triggers`).
+
+    `decode`: at the middle of each segment of one meaning (`selective`), at even steps (`uniform`), at each window
+    (`every`), or not at all (`never`: segments without text). `rate`: decodes a second that may be spent. `online`:
+    segments are found while the stream is running, by this method; without it they are found when it is over.
+    """
+
+    decode: Decode = "selective"
+    rate: float = 0.2
+    online: Method | None = None
+    triggers: TriggerSettings = field(default_factory=TriggerSettings)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.decode not in get_args(Decode):
+            raise ValueError(f"unknown way to decode {self.decode!r}: write one of {', '.join(get_args(Decode))}")
+        if not 0 < self.rate < float("inf"):
+            raise ValueError(f"the rate is {self.rate:g} decodes a second: give a number above 0")
+        if self.online is not None:
+            if self.decode not in ("selective", "never"):
+                raise ValueError(f"online segments are 'selective', not {self.decode!r}: leave one of the two out")
+            OnlineSettings(method=self.online, rate=self.rate)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """All that is said of a stream, with the number of decodes that it took and their seconds."""
+
+    descriptions: tuple[Description, ...]
+    decodes: int
+    seconds_decode: float
+
+
+def watch(
+    source: Path | str,
+    embedder: Embedder,
+    *,
+    settings: WatchSettings | None = None,
+    progress: Progress = lambda seconds: None,
+) -> Iterator[Event]:
+    """The events of a video source: a segment for each stretch of one meaning, then the summary.
+
+    With `online` a segment is told soon after its end, when the next one turns out to say something else; without it
+    everything is embedded before the first is known, since the clustering looks at the whole stream. Triggers fire on
+    the window that they are true of. Ctrl-C ends the watching, and what was seen until then is told. `progress` hears
+    the second that was reached.
+    """
+    settings = settings or WatchSettings()
+    triggers = Triggers(settings.triggers, encode=embedder.texts)
+    chooser = _chooser(settings)
+    narrator = Narrator(embedder, silent=settings.decode == "never")
+    watched = Watched()
+    with closing(embedded_windows(source, embedder, settings=settings, watched=watched, progress=progress)) as found:
+        try:
+            for embeddings, times in found:
+                yield from map(_trigger_event, triggers.push(embeddings, times))
+                yield from map(_segment_event, narrator.tell(pushed(chooser, embeddings, times)))
+        except KeyboardInterrupt:  # in the middle of decoding; the windows have their own
+            watched.interrupted = True
+    yield from map(_segment_event, [*narrator.tell(chooser.flush()), *narrator.finish()])
+    yield _summary_event(watched, narrator)
+
+
+def described(
+    stream: Stream, embedder: Embedder, *, decode: Decode, rate: float, tree: MergeTree | None = None
+) -> Described:
+    """Choose what to decode, decode it, and join neighbours that say the same; nothing for a stream without windows."""
+    points = []
+    if stream.times:
+        points = offline_points(_policy(decode), stream.embeddings, stream.times, rate=rate, tree=tree)
+    narrator = Narrator(embedder, silent=decode == "never")
+    told = [*narrator.tell(points), *narrator.finish()]
+    return Described(descriptions=tuple(told), decodes=narrator.decodes, seconds_decode=narrator.seconds_decode)
+
+
+def _chooser(settings: WatchSettings) -> Chooser:
+    if settings.online is not None:
+        return OnlineSegmenter(OnlineSettings(method=settings.online, rate=settings.rate))
+    return WholeStream(_policy(settings.decode), rate=settings.rate)
+
+
+def _policy(decode: Decode) -> Policy:
+    """Segments without text are those that would have been decoded."""
+    return "selective" if decode == "never" else decode
+
+
+def _segment_event(description: Description) -> Event:
+    return {
+        "event": "segment",
+        "start": round(description.start, 3),
+        "end": round(description.end, 3),
+        "time": round(description.time, 3),
+        "caption": description.caption,
+        "fidelity": None if description.fidelity is None else round(description.fidelity, 4),
+    }
+
+
+def _trigger_event(firing: Firing) -> Event:
+    return {
+        "event": "trigger",
+        "text": firing.text,
+        "start": round(firing.start, 3),
+        "end": round(firing.end, 3),
+        "score": round(firing.score, 2),
+    }
+
+
+def _summary_event(watched: Watched, narrator: Narrator) -> Event:
+    hours = watched.seconds_media / 3600
+    return {
+        "event": "summary",
+        "windows": watched.windows,
+        "decodes": narrator.decodes,
+        "seconds_media": round(watched.seconds_media, 3),
+        "seconds_read": round(watched.seconds_read, 3),
+        "seconds_embed": round(watched.seconds_embed, 3),
+        "seconds_decode": round(narrator.seconds_decode, 3),
+        "decodes_per_hour": round(narrator.decodes / hours, 1) if hours else float(narrator.decodes),
+        "skipped_packets": watched.skipped,
+        "dropped_frames": watched.dropped,
+        "interrupted": watched.interrupted,
+    }

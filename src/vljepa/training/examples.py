@@ -1,0 +1,155 @@
+"""Which examples a step sees: a pure function of the seed and the step, so that a resumed run continues exactly.
+
+Groups share a number of frames. `pictures` and `clips` are query-free captions, `picture-questions` and
+`clip-questions` carry a query, `classes` are pictures that nobody took, one for a class of the picture classifier.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vljepa.data.collate import Example
+from vljepa.features import Features, Item
+
+CAPTION_QUERIES = (
+    "Describe this video in one sentence.",
+    "Describe this picture in one sentence.",
+    "What is happening?",
+    "What can be seen here?",
+    "Describe what you see.",
+)
+LABEL_QUERIES = ("What is the action shown?", "What is shown here?", "What is this?", "Which category fits best?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExampleSettings:
+    """`negatives`: how many one-word-wrong captions each row brings; `drop_features`: share of rows that must name
+    their picture from the classifier's posterior alone; `source_weight`: how much oftener a source is drawn;
+    `own_questions`: share of asked rows that get one of the sample's own questions; `kind_weight`: how much oftener a
+    kind of them is asked; `photographs`: sources that
+    class rows take their features from."""
+
+    negatives: int = 1
+    drop_features: float = 0.1
+    source_weight: Mapping[str, float] | None = None
+    own_questions: float = 0.8
+    kind_weight: Mapping[str, float] | None = None
+    photographs: tuple[str, ...] = ("openstax", "grocery")
+
+
+class Examples:
+    """Draws the rows of a step from a feature folder; `class_weights`: the picture classifier's, a row a class."""
+
+    def __init__(
+        self,
+        features: Features,
+        settings: ExampleSettings,
+        *,
+        class_texts: Sequence[Sequence[str]],
+        class_weights: Float[Tensor, "classes dim"],
+        mean: Float[Tensor, "channel"],
+        num_cells: int,
+    ) -> None:
+        self.features = features
+        self.settings = settings
+        self.class_texts = class_texts
+        unit = torch.nn.functional.normalize(class_weights.float(), dim=-1)
+        self._kinship = unit @ unit.T
+        self._blank = mean.repeat(num_cells)
+        train = [item for item in features.items if item.split == "train"]
+        self.pictures = [item for item in train if item.count == 1]
+        self.clips = [item for item in train if item.count > 1]
+        self._photographs = [item for item in self.pictures if item.corpus in settings.photographs] or self.pictures
+        self._sure = self._sure_posteriors()
+        self._weights = {id(group): self._draw_weights(group) for group in (self.pictures, self.clips)}
+
+    def _draw_weights(self, group: list[Item]) -> Float[np.ndarray, "item"]:
+        factor = self.settings.source_weight or {}
+        weights = np.array([factor.get(item.corpus, 1.0) for item in group])
+        return weights / max(weights.sum(), 1e-9)
+
+    def _sure_posteriors(self) -> Float[Tensor, "picture classes"]:
+        """What the classifier says of those training pictures that it is halfway sure of."""
+        classes = len(self.class_texts)
+        found = torch.stack([self.features.frames(item)[0, -classes:] for item in self.pictures])
+        return found[found.max(-1).values > 0.2]
+
+    def rows(self, group: str, *, count: int, seed: int, step: int) -> list[Example]:
+        """The rows of one step."""
+        random = np.random.default_rng([seed, step])
+        if group == "classes":
+            return [self._class_row(random) for _ in range(count)]
+        of_clips = group.startswith("clip")
+        items = self.clips if of_clips else self.pictures
+        chosen = random.choice(len(items), size=min(count, len(items)), replace=False, p=self._weights[id(items)])
+        with_query = group.endswith("questions")
+        return [self._row(items[place], random, with_query=with_query) for place in chosen]
+
+    def _row(self, item: Item, random: np.random.Generator, *, with_query: bool) -> Example:
+        frames = self.features.frames(item, int(random.integers(len(item.views))))
+        if random.random() < self.settings.drop_features and not with_query:
+            frames = frames.clone()
+            frames[:, : len(self._blank)] = self._blank
+        if with_query:
+            return self._asked(item, frames, random)
+        wrong = random.permutation(len(item.negatives))[: self.settings.negatives]
+        negatives = tuple(item.negatives[i] for i in wrong)
+        return Example(frames=frames, query="", target=_one(item.captions, random), negatives=negatives)
+
+    def _asked(self, item: Item, frames: Tensor, random: np.random.Generator) -> Example:
+        """A question of the sample's own mostly, kinds by their weights; else the order to name or to describe it."""
+        draw = random.random()
+        own = self.settings.own_questions
+        if item.questions and draw < own:
+            kinds = sorted({question.kind for question in item.questions})
+            weights = np.array([(self.settings.kind_weight or {}).get(kind, 1.0) for kind in kinds])
+            kind = kinds[int(random.choice(len(kinds), p=weights / weights.sum()))]
+            some = [question for question in item.questions if question.kind == kind]
+            question = some[int(random.integers(len(some)))]
+            wrong = [text for text in question.candidates if text != question.answer]
+            kept = tuple(wrong[i] for i in random.permutation(len(wrong))[:7])
+            return Example(frames=frames, query=question.query, target=question.answer, negatives=kept)
+        if item.label and draw < (1 + own) / 2:
+            return Example(frames=frames, query=_one(LABEL_QUERIES, random), target=item.label)
+        return Example(frames=frames, query=_one(CAPTION_QUERIES, random), target=_one(item.captions, random))
+
+    def _class_row(self, random: np.random.Generator) -> Example:
+        """A picture that nobody took: what the classifier might say of a class, on features that say something else.
+
+        Only the posterior tells which class it is, so the Predictor learns to believe it where it is sure. One row in
+        three has average features instead.
+        """
+        number = int(random.integers(len(self.class_texts)))
+        posterior = self._sure[int(random.integers(len(self._sure)))]
+        features = self._blank if random.random() < 1 / 3 else self._any_features(random)
+        query = _one(LABEL_QUERIES, random) if random.random() < 0.15 else ""
+        known = torch.cat([features, self._dealt(number, posterior, random)])
+        return Example(frames=known[None], query=query, target=_one(self.class_texts[number], random))
+
+    def _any_features(self, random: np.random.Generator) -> Float[Tensor, "width"]:
+        """Features of some picture, a photograph three times in four."""
+        items = self._photographs if random.random() < 0.75 else self.pictures
+        item = items[int(random.integers(len(items)))]
+        return self.features.frames(item, int(random.integers(len(item.views))))[0, : len(self._blank)]
+
+    def _dealt(
+        self, number: int, posterior: Float[Tensor, "classes"], random: np.random.Generator
+    ) -> Float[Tensor, "classes"]:
+        """A true posterior's values dealt out again: the highest to the class, the next ones to its kin.
+
+        Kin are classes whose weight vectors in the classifier are alike; they are what it confuses.
+        """
+        noise = torch.from_numpy(random.normal(0, 0.08, len(posterior))).float()
+        likeness = self._kinship[number] + noise
+        likeness[number] = torch.inf
+        dealt = torch.zeros_like(posterior)
+        dealt[likeness.argsort(descending=True)] = posterior.sort(descending=True).values
+        return dealt
+
+
+def _one(texts: Sequence[str], random: np.random.Generator) -> str:
+    return texts[int(random.integers(len(texts)))]

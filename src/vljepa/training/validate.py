@@ -1,0 +1,101 @@
+"""Quick scores on validation items while a run goes: is it learning to see, and to answer?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vljepa.evaluation.metrics import ranks, recall_at_k, same_captions
+from vljepa.features import Features, Item
+from vljepa.models.vljepa import VLJEPA
+from vljepa.text import Tokenizer
+
+CHUNK = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validator:
+    """Held-out items of a feature folder and what is needed to score them."""
+
+    features: Features
+    query_tokenizer: Tokenizer
+    target_tokenizer: Tokenizer
+    class_names: Sequence[str]
+    dtype: torch.dtype
+    split: str = "validation"
+    most: int = 300
+
+    def __call__(self, model: VLJEPA) -> dict[str, float]:
+        """Recall of captions, agreement with the classifier on names, share of right answers by kind of question."""
+        held_out = [item for item in self.features.items if item.split == self.split]
+        pictures = _spread([item for item in held_out if item.count == 1], self.most)
+        clips = _spread([item for item in held_out if item.count > 1], self.most)
+        mixed = torch.autocast(self.device(model).type, dtype=self.dtype, enabled=self.dtype != torch.float32)
+        with torch.inference_mode(), mixed:
+            recalls = {
+                f"{name}_r10": self._recall(model, items)
+                for name, items in (("pictures", pictures), ("clips", clips))
+                if items
+            }
+            return recalls | self._agreement(model, pictures) | self._answers(model, clips)
+
+    def predictions(self, model: VLJEPA, items: Sequence[Item], queries: Sequence[str]) -> Float[Tensor, "item dim"]:
+        """Unit predicted embeddings of items, all with equally many frames."""
+        out = []
+        for start in range(0, len(items), CHUNK):
+            some = items[start : start + CHUNK]
+            frames = torch.stack([self.features.frames(item) for item in some]).to(self.device(model))
+            query = self.query_tokenizer(queries[start : start + CHUNK]).to(self.device(model))
+            out.append(model.predict(model.x_encoder.tokens(frames), query).cpu())
+        return torch.cat(out)
+
+    def texts(self, model: VLJEPA, texts: Sequence[str]) -> Float[Tensor, "text dim"]:
+        """Unit embeddings of texts."""
+        parts = [texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK)]
+        device = self.device(model)
+        return torch.cat([model.encode_text(self.target_tokenizer(part).to(device)).cpu() for part in parts])
+
+    @staticmethod
+    def device(model: VLJEPA) -> torch.device:
+        """Where the model computes; scores are kept on the CPU."""
+        return model.token_table.weight.device
+
+    def _recall(self, model: VLJEPA, items: list[Item]) -> float:
+        captions = [item.captions[0] for item in items]
+        similarity = self.predictions(model, items, [""] * len(items)) @ self.texts(model, captions).T
+        return recall_at_k(ranks(similarity.float(), same_captions(captions, captions)), 10)
+
+    def _agreement(self, model: VLJEPA, items: list[Item]) -> dict[str, float]:
+        """Share of pictures that are named, among all classes, as the picture classifier names them where it is sure.
+
+        No picture of the corpus has a class for a label; this stands for naming where none is at hand.
+        """
+        posterior = torch.stack([self.features.frames(item)[0, -len(self.class_names) :] for item in items])
+        sure = [place for place in range(len(items)) if float(posterior[place].max()) > 0.5]
+        if not sure:
+            return {}
+        predicted = self.predictions(model, [items[place] for place in sure], [""] * len(sure))
+        named = (predicted @ self.texts(model, self.class_names).T).argmax(-1)
+        return {"classes_agree": float((named == posterior[sure].argmax(-1)).float().mean())}
+
+    def _answers(self, model: VLJEPA, items: list[Item]) -> dict[str, float]:
+        # The first ones are yes/no: the last to be learned, and already a third of all.
+        asked = [(item, question) for item in items for question in item.questions[-4:]]
+        if not asked:
+            return {}
+        predicted = self.predictions(model, [item for item, _ in asked], [question.query for _, question in asked])
+        vocabulary = sorted({text for _, question in asked for text in question.candidates})
+        embedded = dict(zip(vocabulary, self.texts(model, vocabulary), strict=True))
+        right: dict[str, list[float]] = {}
+        for row, (_, question) in zip(predicted, asked, strict=True):
+            cosines = torch.stack([embedded[text] for text in question.candidates]) @ row
+            best = question.candidates[int(cosines.argmax())]
+            right.setdefault(question.kind, []).append(float(best == question.answer))
+        return {f"ask_{kind}": sum(hits) / len(hits) for kind, hits in sorted(right.items())}
+
+
+def _spread(items: list[Item], most: int) -> list[Item]:
+    """At most so many items, taken evenly."""
+    return items[:: max(1, len(items) // most)][:most]

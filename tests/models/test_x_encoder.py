@@ -1,0 +1,96 @@
+"""The X-Encoder: tubelets of two frames, a picture fills its own, place and time are told, features keep to a frame."""
+
+import torch
+
+from vljepa.models.efficientnet_lite import EfficientNetLite, EfficientNetLiteSettings, SameConvolution
+from vljepa.models.sizes import small, tiny
+from vljepa.models.x_encoder import XEncoder, pooled_cells
+
+
+def encoder() -> XEncoder:
+    torch.manual_seed(0)
+    return XEncoder(tiny().x_encoder).eval()
+
+
+def test_a_picture_is_repeated_to_fill_a_tubelet() -> None:
+    model, pixels = encoder(), torch.randn(1, 1, 3, 32, 32)
+    torch.testing.assert_close(model(pixels), model(pixels.expand(-1, 2, -1, -1, -1)))
+
+
+def test_a_tubelet_has_a_token_for_each_cell_and_one_for_its_class() -> None:
+    model = encoder()
+    tokens = model(torch.randn(2, 5, 3, 32, 32))
+    assert tokens.shape == (2, 3 * (4 + 1), model.settings.token_width)
+    features = 2 * len(model.mean)
+    assert tokens[:, :5, :features].any(-1).tolist() == [[True, True, True, True, False]] * 2
+
+
+def test_features_of_a_frame_do_not_depend_on_its_neighbours() -> None:
+    model, pixels = encoder(), torch.randn(4, 3, 32, 32)
+    torch.testing.assert_close(model.features(pixels)[2:3], model.features(pixels[2:3]), atol=1e-5, rtol=1e-5)
+
+
+def test_kept_frames_give_the_tokens_of_the_whole_clip() -> None:
+    model, pixels = encoder(), torch.randn(1, 4, 3, 32, 32)
+    kept = torch.stack([model.features(pixels[0, t : t + 1])[0] for t in range(4)])
+    torch.testing.assert_close(model.tokens(kept[None]), model(pixels), atol=1e-5, rtol=1e-5)
+
+
+def test_features_are_standardised() -> None:
+    model = encoder()
+    kept = model.features(torch.randn(2, 3, 32, 32))[None]
+    before = model.tokens(kept)
+    model.mean.fill_(1.0)
+    model.scale.fill_(2.0)
+    width = 2 * len(model.mean)
+    torch.testing.assert_close(model.tokens(kept)[:, :4, :width], (before[:, :4, :width] - 1.0) * 2.0)
+
+
+def test_the_posterior_sums_to_its_gain_on_every_token() -> None:
+    model = encoder()
+    tokens = model(torch.randn(1, 2, 3, 32, 32))
+    start = 2 * len(model.mean)
+    torch.testing.assert_close(tokens[0, :, start : start + 1000].sum(-1), torch.full((5,), 10.0), atol=1e-3, rtol=0)
+
+
+def test_places_and_times_differ_between_tokens() -> None:
+    model = encoder()
+    coordinates = model.tokens(torch.zeros(1, 8, model.settings.frame_width))[0, :, -12:]
+    assert len(coordinates.unique(dim=0)) == 4 * (4 + 1)
+
+
+def test_nothing_of_the_x_encoder_is_trained() -> None:
+    assert not any(parameter.requires_grad for parameter in encoder().parameters())
+
+
+def test_same_padding_puts_the_extra_row_at_the_end() -> None:
+    convolution = SameConvolution(1, 1, kernel=3, stride=2)
+    torch.nn.init.ones_(convolution.weight)
+    torch.nn.init.zeros_(convolution.bias)
+    picture = torch.zeros(1, 1, 4, 4)
+    picture[..., 0, 0] = 1.0
+    out = convolution(picture)
+    assert out.shape == (1, 1, 2, 2)
+    assert out[0, 0, 0, 0] == 1.0
+    picture = torch.zeros(1, 1, 4, 4)
+    picture[..., 3, 3] = 1.0
+    assert convolution(picture)[0, 0].tolist() == [[0.0, 0.0], [0.0, 1.0]]
+
+
+def test_lite0_has_the_published_number_of_weights() -> None:
+    network = EfficientNetLite(EfficientNetLiteSettings())
+    # The publication counts a gain for each of 21,008 normalised channels; folding leaves their biases alone.
+    assert sum(parameter.numel() for parameter in network.parameters()) == 4_652_008 - 21_008
+    last, middle = network.maps(torch.zeros(1, 3, 224, 224))
+    assert last.shape == (1, 1280, 7, 7) and middle.shape == (1, 112, 14, 14)
+
+
+def test_seven_cells_become_three_windows_of_three() -> None:
+    row = torch.arange(7.0)
+    pooled = pooled_cells(row.expand(1, 1, 7, 7), 3)
+    assert pooled[0, 0, 0].tolist() == [1.0, 3.0, 5.0]
+
+
+def test_small_tells_its_sizes() -> None:
+    settings = small().x_encoder
+    assert settings.token_width == 2 * (1280 + 112) + 1000 + 6 + 8

@@ -1,0 +1,72 @@
+"""What a cut is worth: a cosine distance under each rule, and Ward's criterion under the one that is named for it."""
+
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from tests.streaming.made_streams import DIM, scenes, window_times
+
+from vljepa.streaming.cuts import RULES, Method, cluster
+from vljepa.streaming.open_segment import OpenSegment, Place
+from vljepa.streaming.segment import chain_ward, unit_rows
+
+
+def opened(embeddings: torch.Tensor, *, keep: int = 1000) -> OpenSegment:
+    windows = [
+        Place(row, *times) for row, times in zip(unit_rows(embeddings), window_times(len(embeddings)), strict=True)
+    ]
+    segment = OpenSegment(windows[0], keep=keep)
+    for window in windows[1:]:
+        segment.add(window)
+    return segment
+
+
+def step(before: int, after: int, *, cosine: float) -> torch.Tensor:
+    one, other = torch.eye(DIM)[0], torch.eye(DIM)[1]
+    turned = cosine * one + (1 - cosine**2) ** 0.5 * other
+    return torch.cat([one.expand(before, DIM), turned.expand(after, DIM)])
+
+
+@pytest.mark.parametrize("method", get_args(Method))
+@pytest.mark.parametrize("cosine", [-0.5, 0.0, 0.9])
+def test_a_step_is_worth_its_cosine_distance(method: Method, cosine: float):
+    for smooth in (1, 2, 5):
+        cut = RULES[method](opened(step(4000, smooth, cosine=cosine)), smooth)
+        assert cut.boundary == 4000
+        assert cut.worth == pytest.approx(1 - cosine, rel=2e-3)
+
+
+@pytest.mark.parametrize("method", get_args(Method))
+def test_nothing_is_worth_nothing(method: Method):
+    assert RULES[method](opened(step(20, 0, cosine=0.0)), 3).worth == pytest.approx(0, abs=1e-12)
+
+
+def test_cluster_is_the_merge_that_ward_does_last():
+    embeddings = scenes(17, 9, noise=0.3)
+    tree = chain_ward(embeddings)
+    cut = cluster(opened(embeddings), 1)
+    assert cut.boundary == tree.boundaries[-1] == 17
+    assert cut.worth * 2 == pytest.approx(tree.costs[-1])
+
+
+def test_windows_that_are_no_longer_held_take_part_as_a_sum():
+    embeddings = scenes(40, 6, noise=0.3)
+    whole, held = cluster(opened(embeddings), 2), cluster(opened(embeddings, keep=10), 2)
+    assert held.boundary == whole.boundary == 40
+    assert held.worth == pytest.approx(whole.worth)
+
+
+def test_cluster_leaves_enough_windows_on_the_left():
+    embeddings = torch.cat([torch.eye(DIM)[:1], torch.eye(DIM)[1].expand(20, DIM)])
+    assert cluster(opened(embeddings), 1).boundary == 1
+    assert cluster(opened(embeddings), 3).boundary == 3
+
+
+def test_a_split_leaves_the_rest_open():
+    segment = opened(scenes(6, 4), keep=8)
+    point = segment.split(6)
+    assert (point.segment.first, point.segment.last, segment.first, segment.last) == (0, 6, 6, 10)
+    assert len(segment) == 4
+    assert not np.any(segment.older)
+    assert segment.close().segment.start == point.segment.end

@@ -1,0 +1,129 @@
+"""Classification, answers, captions, retrieval: order, calibration, and what they refuse."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from vljepa.embedder import Embedder
+from vljepa.tasks.answer import answer
+from vljepa.tasks.calibration import calibrated
+from vljepa.tasks.candidates import checked_candidates
+from vljepa.tasks.caption import caption
+from vljepa.tasks.classify import classify
+from vljepa.tasks.retrieve import retrieve
+from vljepa.types import Clip
+from vljepa.weights.folder import Calibration
+
+
+def plain_clip(colour: int, *, num_frames: int = 1) -> Clip:
+    frames = torch.zeros(num_frames, 32, 32, 3, dtype=torch.uint8)
+    frames[..., colour] = 200
+    return Clip(frames=frames, times=torch.arange(num_frames).float())
+
+
+def test_probabilities_and_none_are_one_together_and_follow_the_softmax():
+    settings = Calibration(scale=10.0, background=0.5, asked_scale=30.0, asked_background=0.2)
+    cosines = torch.tensor([0.5, 0.7])
+    free = calibrated(cosines, settings, asked=False)
+    expected = (torch.tensor([0.5, 0.7, 0.5]) * 10).softmax(0)
+    torch.testing.assert_close(free.probabilities, expected[:2])
+    assert free.none_of_these == pytest.approx(float(expected[2]))
+    asked = calibrated(cosines, settings, asked=True)
+    expected = (torch.tensor([0.5, 0.7, 0.2]) * 30).softmax(0)
+    torch.testing.assert_close(asked.probabilities, expected[:2])
+    assert asked.none_of_these == pytest.approx(float(expected[2]))
+
+
+def test_labels_are_ranked_by_cosine_and_keep_their_names(tiny_embedder: Embedder):
+    clip = plain_clip(0, num_frames=4)
+    found = classify(tiny_embedder, [clip], labels=["a red ball", " door ", "cat"])[0]
+    assert {score.label for score in found.scores} == {"a red ball", "door", "cat"}
+    own = tiny_embedder.predict_clips([clip])[0]
+    for score in found.scores:
+        assert score.cosine == pytest.approx(float(tiny_embedder.texts([score.label])[0] @ own), abs=1e-5)
+    assert [score.cosine for score in found.scores] == sorted((score.cosine for score in found.scores), reverse=True)
+    assert sum(score.probability for score in found.scores) + found.none_of_these == pytest.approx(1.0, abs=1e-5)
+
+
+def test_each_clip_has_its_own_ranking(tiny_embedder: Embedder):
+    red, blue = classify(tiny_embedder, [plain_clip(0), plain_clip(2, num_frames=4)], labels=["cat", "door"])
+    assert red.scores[0].cosine != pytest.approx(blue.scores[0].cosine, abs=1e-4)
+
+
+def test_a_query_makes_the_asked_calibration_count(tiny_embedder: Embedder):
+    found = {}
+    for height in (5.0, -5.0):  # above and below every cosine
+        calibration = dataclasses.replace(tiny_embedder.bundle.calibration, asked_background=height)
+        embedder = Embedder(dataclasses.replace(tiny_embedder.bundle, calibration=calibration))
+        free = classify(embedder, [plain_clip(0)], labels=["cat"], query="  ")[0]
+        asked = classify(embedder, [plain_clip(0)], labels=["cat"], query="what is this")[0]
+        found[height] = (asked.none_of_these, free.none_of_these)
+    assert found[5.0][0] > 0.999
+    assert found[-5.0][0] < 0.001
+    assert found[5.0][1] == found[-5.0][1]
+
+
+def test_five_thousand_labels_are_ranked(tiny_embedder: Embedder):
+    labels = [f"thing {number}" for number in range(5000)]
+    found = classify(tiny_embedder, [plain_clip(1)], labels=labels)[0]
+    assert len(found.scores) == 5000
+
+
+@pytest.mark.parametrize(
+    ("labels", "sentence"),
+    [
+        ([], "there is no label"),
+        (["cat", "  ", "dog"], "label number 2 is empty"),
+        (["cat", "dog", " cat"], "more often: 'cat'"),
+    ],
+)
+def test_bad_labels_are_named(labels: list[str], sentence: str):
+    with pytest.raises(ValueError, match=sentence):
+        checked_candidates(labels, what="label")
+
+
+def test_answer_is_the_best_candidate(tiny_embedder: Embedder):
+    clip = plain_clip(0, num_frames=4)
+    candidates = ["a red ball", "the door", "cat", "left"]
+    found = answer(tiny_embedder, [clip], question="what is it", candidates=candidates)[0]
+    asked = tiny_embedder.predict_clips([clip], "what is it")[0]
+    assert found.answer == candidates[int((tiny_embedder.texts(candidates) @ asked).argmax())]
+    assert found.ranked
+    assert found.fidelity is None
+    assert found.none_of_these is not None
+
+
+def test_answer_without_candidates_is_decoded_from_the_asked_embedding(tiny_embedder: Embedder):
+    clip = plain_clip(0)
+    found = answer(tiny_embedder, [clip], question="what is it")[0]
+    embedding = tiny_embedder.predict_clips([clip], "what is it")
+    assert not found.ranked
+    assert found.answer == tiny_embedder.decode(embedding)[0]
+    assert found.fidelity == pytest.approx(tiny_embedder.fidelity(embedding, [found.answer])[0], abs=1e-5)
+
+
+@pytest.mark.parametrize("question", ["", "   ", "\n"])
+def test_empty_question_is_refused(tiny_embedder: Embedder, question: str):
+    with pytest.raises(ValueError, match="the question is empty"):
+        answer(tiny_embedder, [plain_clip(0)], question=question, candidates=["yes", "no"])
+
+
+def test_caption_is_decoded_with_its_fidelity(tiny_embedder: Embedder):
+    clips = [plain_clip(0), plain_clip(2, num_frames=4)]
+    found = caption(tiny_embedder, clips)
+    embeddings = tiny_embedder.predict_clips(clips)
+    assert [one.caption for one in found] == tiny_embedder.decode(embeddings)
+    assert [one.fidelity for one in found] == pytest.approx(
+        tiny_embedder.fidelity(embeddings, [one.caption for one in found]), abs=1e-5
+    )
+
+
+def test_retrieval_finds_the_nearest_first():
+    pool = torch.nn.functional.normalize(torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]), dim=1)
+    hits = retrieve(torch.tensor([0.0, 1.0]), pool, num_hits=2)
+    assert [hit.position for hit in hits] == [2, 1]
+    assert hits[1].cosine == pytest.approx(2**-0.5)
+    assert len(retrieve(pool[0], pool, num_hits=10)) == 3
+    with pytest.raises(ValueError, match="at least one"):
+        retrieve(pool[0], pool, num_hits=0)
