@@ -24,7 +24,7 @@ from vljepa.data.media import MediaError, read_clip
 from vljepa.data.processor import Processor
 from vljepa.data.shards import read_shard
 from vljepa.models.x_encoder import XEncoder
-from vljepa.types import Clip, Question, Sample
+from vljepa.types import Clip, Question, Sample, Told
 
 BATCH_FRAMES = 32
 
@@ -48,6 +48,7 @@ class Item:
     concept: str
     split: str
     source: str
+    backwards: Told | None = None
 
     @property
     def corpus(self) -> str:
@@ -201,6 +202,7 @@ def _facts(sample: Sample, shard: str, firsts: list[int], count: int) -> dict[st
         "concept": sample.concept,
         "split": sample.split,
         "source": sample.source,
+        "backwards": asdict(sample.backwards) if sample.backwards else None,
     }
 
 
@@ -225,9 +227,18 @@ class Features:
 
 
 def _item(facts: dict[str, Any]) -> Item:
+    backwards = facts["backwards"]
+    told = facts | _lists(facts) | {"backwards": Told(**backwards | _lists(backwards)) if backwards else None}
+    return Item(**told | {"views": tuple(facts["views"])})
+
+
+def _lists(facts: dict[str, Any]) -> dict[str, Any]:
     asked = [Question(**question | {"candidates": tuple(question["candidates"])}) for question in facts["questions"]]
-    listed: dict[str, Any] = {name: tuple(facts[name]) for name in ("views", "captions", "negatives")}
-    return Item(**facts | listed | {"questions": tuple(asked)})
+    return {
+        "captions": tuple(facts["captions"]),
+        "negatives": tuple(facts["negatives"]),
+        "questions": tuple(asked),
+    }
 
 
 def channel_statistics(features: Features, x_encoder: XEncoder, *, samples: int = 3000) -> tuple[Tensor, Tensor]:

@@ -42,6 +42,16 @@ class Question:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Told:
+    """What is true of a medium: wordings of its facts, captions wrong by one word, questions with answers, a label."""
+
+    captions: tuple[str, ...]
+    negatives: tuple[str, ...] = ()
+    questions: tuple[Question, ...] = ()
+    label: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Event:
     """What happens between two seconds of a recording."""
 
@@ -55,6 +65,7 @@ class Sample:
     """One medium with everything that is known to be true of it, and where it came from.
 
     `captions` are wordings of the same facts; `negatives` are captions that differ in one word and are false of it.
+    `backwards` is what would be true of the medium played backwards, where that is known.
     `concept` is what the split keeps apart: a name for pictures, a scene seed for simulators, a recording for cameras.
     """
 
@@ -71,6 +82,7 @@ class Sample:
     events: tuple[Event, ...] = ()
     label: str = ""
     credit: str = ""
+    backwards: Told | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,10 +46,33 @@ def test_features_are_standardised() -> None:
     torch.testing.assert_close(model.tokens(kept)[:, :4, :width], (before[:, :4, :width] - 1.0) * 2.0)
 
 
+def test_a_token_tells_how_its_cell_differs_from_the_rest_of_the_clip() -> None:
+    """One cell of four changes in the second of two tubelets; a picture and what stands still change nowhere."""
+    model = encoder()
+    model.scale.fill_(2.0)
+    width = len(model.mean)
+    still = torch.randn(1, 1, model.settings.frame_width).expand(-1, 4, -1)
+    moved = still.clone()
+    moved[:, 2:, width : 2 * width] += 1.0
+    changes = model.tokens(moved)[0, :, 2 * width : 3 * width].unflatten(0, (2, 5))
+    expected = torch.zeros(2, 5, width)
+    expected[0, 1], expected[1, 1] = -4.0, 4.0
+    torch.testing.assert_close(changes, expected, atol=1e-4, rtol=0)
+    for unchanged in (still, still[:, :1]):
+        assert model.tokens(unchanged)[..., 2 * width : 3 * width].abs().max() < 1e-4
+
+
+def test_coordinates_weigh_against_thousands_of_features() -> None:
+    """Fourteen numbers of at most one beside 4,176 of deviation one would be a sixtieth of a token's length."""
+    settings = small().x_encoder
+    places = XEncoder(tiny().x_encoder).tokens(torch.zeros(1, 8, tiny().x_encoder.frame_width))[0, 0, -12:]
+    assert places.norm() > 0.1 * (3 * settings.channels) ** 0.5
+
+
 def test_the_posterior_sums_to_its_gain_on_every_token() -> None:
     model = encoder()
     tokens = model(torch.randn(1, 2, 3, 32, 32))
-    start = 2 * len(model.mean)
+    start = 3 * len(model.mean)
     torch.testing.assert_close(tokens[0, :, start : start + 1000].sum(-1), torch.full((5,), 10.0), atol=1e-3, rtol=0)
 
 
@@ -93,4 +116,4 @@ def test_seven_cells_become_three_windows_of_three() -> None:
 
 def test_small_tells_its_sizes() -> None:
     settings = small().x_encoder
-    assert settings.token_width == 2 * (1280 + 112) + 1000 + 6 + 8
+    assert settings.token_width == 3 * (1280 + 112) + 1000 + 6 + 8

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from vljepa.data.packages import sha256_of
-from vljepa.types import Event, Question, Sample, Split
+from vljepa.types import Event, Question, Sample, Split, Told
 
 LISTING = "shards.json"
 _AGAIN = "delete it and prepare the corpus again"
@@ -36,18 +36,28 @@ class Record(NamedTuple):
 
 def record_from_sample(sample: Sample) -> dict[str, Any]:
     """What `key.json` holds: all fields but the key, the media and the extension; empty ones are left out."""
-    record: dict[str, Any] = {"captions": list(sample.captions)}
-    record |= {name: value for name in ("label", "credit") if (value := getattr(sample, name))}
-    if sample.negatives:
-        record["negatives"] = list(sample.negatives)
-    if sample.questions:
-        record["questions"] = [
-            {"query": q.query, "answer": q.answer, "candidates": list(q.candidates), "kind": q.kind}
-            for q in sample.questions
-        ]
+    record = _told(sample)
+    if sample.credit:
+        record["credit"] = sample.credit
     if sample.events:
         record["events"] = [{"action": e.action, "start": e.start, "end": e.end} for e in sample.events]
+    if sample.backwards is not None:
+        record["backwards"] = _told(sample.backwards)
     return record | {name: getattr(sample, name) for name in ("source", "licence", "concept", "split")}
+
+
+def _told(told: Sample | Told) -> dict[str, Any]:
+    record: dict[str, Any] = {"captions": list(told.captions)}
+    if told.label:
+        record["label"] = told.label
+    if told.negatives:
+        record["negatives"] = list(told.negatives)
+    if told.questions:
+        record["questions"] = [
+            {"query": q.query, "answer": q.answer, "candidates": list(q.candidates), "kind": q.kind}
+            for q in told.questions
+        ]
+    return record
 
 
 def sample_from(record: Mapping[str, Any], media: bytes, *, extension: str, key: str) -> Sample:
@@ -64,6 +74,7 @@ def sample_from(record: Mapping[str, Any], media: bytes, *, extension: str, key:
     try:
         questions = tuple(_question(question) for question in record.get("questions", ()))
         events = tuple(_event(event) for event in record.get("events", ()))
+        backwards = told_from(record["backwards"]) if "backwards" in record else None
     except (KeyError, TypeError) as error:
         raise ShardError(f"{key}: a question or event of the record lacks {error}") from error
     known: Split = split
@@ -81,6 +92,17 @@ def sample_from(record: Mapping[str, Any], media: bytes, *, extension: str, key:
         events=events,
         label=record.get("label", ""),
         credit=record.get("credit", ""),
+        backwards=backwards,
+    )
+
+
+def told_from(record: Mapping[str, Any]) -> Told:
+    """What a record tells of a medium; KeyError or TypeError where a field is missing or of another kind."""
+    return Told(
+        captions=tuple(record["captions"]),
+        negatives=tuple(record.get("negatives", ())),
+        questions=tuple(_question(question) for question in record.get("questions", ())),
+        label=record.get("label", ""),
     )
 
 

@@ -29,7 +29,8 @@ TIME_WAVES = 4
 class XEncoderSettings:
     """`cells`: a frame's maps are averaged into cells x cells; `posterior`: the classifier's opinion is told.
 
-    Two maps are kept: the last one says what is there, the one halfway where exactly and which way it faces. The
+    Two maps are kept: the last one says what is there, the one halfway where exactly and which way it faces. Beside
+    its features a token tells how they differ from the same cell's average over the clip, which is what moves. The
     opinion rides on each token, and each tubelet has one token more that holds nothing else.
     """
 
@@ -49,8 +50,8 @@ class XEncoderSettings:
 
     @property
     def token_width(self) -> int:
-        """Numbers in one visual token: a tubelet's features, its class posterior, its place, its time."""
-        return TUBELET * self.channels + NUM_CLASSES + 2 * self.cells + 2 * TIME_WAVES
+        """Numbers in one visual token: a tubelet's features, their change, its class posterior, its place, its time."""
+        return (TUBELET + 1) * self.channels + NUM_CLASSES + 2 * self.cells + 2 * TIME_WAVES
 
 
 class XEncoder(nn.Module):
@@ -96,7 +97,9 @@ class XEncoder(nn.Module):
         num_cells = self.settings.cells**2
         cells, posterior = frames.split([num_cells * self.settings.channels, NUM_CLASSES], dim=-1)
         cells = rearrange(cells, "b (t two) (s c) -> b t s two c", two=TUBELET, s=num_cells)
-        cells = rearrange((cells - self.mean.float()) * self.scale.float(), "b t s two c -> b t s (two c)")
+        cells = (cells - self.mean.float()) * self.scale.float()
+        change = (cells.mean(3) - cells.mean((1, 3))[:, None]) * CHANGE_GAIN
+        cells = torch.cat([rearrange(cells, "b t s two c -> b t s (two c)"), change], dim=-1)
         posterior = rearrange(posterior, "b (t two) k -> b t two k", two=TUBELET).mean(2)
         posterior = posterior * POSTERIOR_GAIN if self.settings.posterior else torch.zeros_like(posterior)
         batch, tubelets = cells.shape[:2]
@@ -123,6 +126,8 @@ class XEncoder(nn.Module):
         return torch.cat([where, when], dim=-1) * PLACE_GAIN
 
 
+# What moves is a small part of a cell: without the gain its change is lost beside what stands still.
+CHANGE_GAIN = 4.0
 # Fourteen coordinates beside thousands of standardised features: without a gain nobody learns what moves where.
 PLACE_GAIN = 5.0
 # A posterior is mostly zeros: without the gain its part of a token is lost beside thousands of standardised features.

@@ -51,6 +51,7 @@ class SmallRun:
         )
         self.model = self.started.model.to(self.device)
         self.targets = self.started.target_tokenizer.cut_at(settings.target_tokens)
+        pull_apart(self.model, self.targets, factor=settings.stretch)
 
     def look(self) -> None:
         """Frame features of the whole corpus, and the channel statistics of its training pictures."""
@@ -86,7 +87,7 @@ class SmallRun:
         )
 
     def align(self) -> None:
-        """Predictor and Y-Encoder: pictures, clips, queries, opposites; one objective and temperature throughout."""
+        """Predictor and Y-Encoder: pictures, clips, queries; one objective and temperature throughout."""
         objective = JointEmbedding(self.model, self.settings.objective)
         names = self.targets(self.ingredients.class_names).to(self.device)
         self.model.requires_grad_(False)
@@ -97,9 +98,7 @@ class SmallRun:
             objective.refresh_class_names(names)
             return self.validator(self.model)
 
-        for name in ("pictures", "clips", "queries", "opposites"):
-            if name == "opposites":
-                pull_apart(self.model, self.targets, factor=self.settings.stretch)
+        for name in ("pictures", "clips", "queries"):
             objective.refresh_class_names(names)
             stage: StageSettings = getattr(self.settings, name)
             self._fit(name, objective, self._batches(name, stage), scores=scores)

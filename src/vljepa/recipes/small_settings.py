@@ -24,7 +24,7 @@ class StageSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class SmallSettings:
-    """Everything that the run depends on; `stretch`: how far the stage `opposites` first pulls them apart."""
+    """Everything that the run depends on; `stretch`: how far answers that exclude each other are pulled apart."""
 
     model: VLJEPASettings = field(default_factory=small_size)
     processor: ProcessorSettings = field(default_factory=ProcessorSettings)
@@ -33,7 +33,7 @@ class SmallSettings:
     objective: JointEmbeddingSettings = field(default_factory=lambda: JointEmbeddingSettings(class_weight=0.3))
     examples: ExampleSettings = field(
         default_factory=lambda: ExampleSettings(
-            source_weight={"openstax": 2.0, "grocery": 0.5}, kind_weight={"direction": 3.0, "yesno": 0.5}
+            source_weight={"openstax": 2.0, "grocery": 0.5}, kind_weight={"direction": 2.0}
         )
     )
     rows: Mapping[str, int] = field(
@@ -46,28 +46,22 @@ class SmallSettings:
         }
     )
     pictures: StageSettings = field(
-        default_factory=lambda: StageSettings(loop=LoopSettings(steps=200), mix={"pictures": 1.0})
+        default_factory=lambda: StageSettings(loop=LoopSettings(steps=140), mix={"pictures": 1.0})
     )
     clips: StageSettings = field(
-        default_factory=lambda: StageSettings(loop=LoopSettings(steps=200), mix={"pictures": 0.35, "clips": 0.65})
+        default_factory=lambda: StageSettings(loop=LoopSettings(steps=120), mix={"pictures": 0.35, "clips": 0.65})
     )
     queries: StageSettings = field(
         default_factory=lambda: StageSettings(
-            loop=LoopSettings(steps=1400, evaluate_every=200, save_every=100),
+            loop=LoopSettings(steps=1300, evaluate_every=150, save_every=50),
             mix={"pictures": 0.26, "clips": 0.14, "picture-questions": 0.05, "clip-questions": 0.55},
         )
     )
     stretch: float = 4.0
-    opposites: StageSettings = field(
-        default_factory=lambda: StageSettings(
-            loop=LoopSettings(steps=360, evaluate_every=90),
-            mix={"pictures": 0.16, "clips": 0.12, "clip-questions": 0.72},
-        )
-    )
     decoding: DecodingSettings = field(default_factory=DecodingSettings)
     texts: StageSettings = field(
         default_factory=lambda: StageSettings(
-            loop=LoopSettings(steps=800, save_every=100), mix={}, optim=OptimSettings(rate=1e-3, clip=1.0)
+            loop=LoopSettings(steps=1200, save_every=100), mix={}, optim=OptimSettings(rate=1e-3, clip=1.0)
         )
     )
     predictions: StageSettings = field(

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from vljepa.data.collate import Example
 from vljepa.features import Features, Item
+from vljepa.types import Told
 
 CAPTION_QUERIES = (
     "Describe this video in one sentence.",
@@ -30,13 +31,14 @@ class ExampleSettings:
     """`negatives`: how many one-word-wrong captions each row brings; `drop_features`: share of rows that must name
     their picture from the classifier's posterior alone; `source_weight`: how much oftener a source is drawn;
     `own_questions`: share of asked rows that get one of the sample's own questions; `kind_weight`: how much oftener a
-    kind of them is asked; `photographs`: sources that
-    class rows take their features from."""
+    kind of them is asked; `backwards`: share of clips that are played backwards, where it is known what is true of
+    them then; `photographs`: sources that class rows take their features from."""
 
     negatives: int = 1
     drop_features: float = 0.1
     source_weight: Mapping[str, float] | None = None
     own_questions: float = 0.8
+    backwards: float = 0.5
     kind_weight: Mapping[str, float] | None = None
     photographs: tuple[str, ...] = ("openstax", "grocery")
 
@@ -94,13 +96,17 @@ class Examples:
         if random.random() < self.settings.drop_features and not with_query:
             frames = frames.clone()
             frames[:, : len(self._blank)] = self._blank
+        told: Item | Told = item
+        # The same pictures in the other order mean something else: only motion can tell the two apart.
+        if item.backwards is not None and random.random() < self.settings.backwards:
+            told, frames = item.backwards, frames.flip(0)
         if with_query:
-            return self._asked(item, frames, random)
-        wrong = random.permutation(len(item.negatives))[: self.settings.negatives]
-        negatives = tuple(item.negatives[i] for i in wrong)
-        return Example(frames=frames, query="", target=_one(item.captions, random), negatives=negatives)
+            return self._asked(told, frames, random)
+        wrong = random.permutation(len(told.negatives))[: self.settings.negatives]
+        negatives = tuple(told.negatives[i] for i in wrong)
+        return Example(frames=frames, query="", target=_one(told.captions, random), negatives=negatives)
 
-    def _asked(self, item: Item, frames: Tensor, random: np.random.Generator) -> Example:
+    def _asked(self, item: Item | Told, frames: Tensor, random: np.random.Generator) -> Example:
         """A question of the sample's own mostly, kinds by their weights; else the order to name or to describe it."""
         draw = random.random()
         own = self.settings.own_questions

@@ -15,14 +15,14 @@ import av
 import numpy as np
 from jaxtyping import UInt8
 
-from vljepa.data.corpora.physics_cast import FAMILIES
+from vljepa.data.corpora.physics_cast import FAMILIES, Cast, backwards
 from vljepa.data.corpora.physics_questions import questions
 from vljepa.data.corpora.physics_scene import Scene
 from vljepa.data.corpora.physics_stage import FRAME_RATE, Renderer, View
 from vljepa.data.corpora.physics_stories import direct
 from vljepa.data.corpora.physics_words import Wording
 from vljepa.data.packages import Package
-from vljepa.types import Sample, Split
+from vljepa.types import Sample, Split, Told
 
 CLIPS_A_PART = 500
 SPLIT_BLOCK = 20
@@ -80,20 +80,30 @@ class Physics:
 
     def described(self, index: int, scene: Scene, *, media: bytes) -> Sample:
         """The sample of a scene with its words; `media` is the encoded clip."""
-        rng = np.random.default_rng([self.seed, index, 1])
-        wording = Wording(scene.cast, rng)
+        told, reverse = self._told(index, scene.cast, 1), backwards(scene.cast)
         return Sample(
             key=f"physics-{index:06d}",
             media=media,
             extension="mp4",
-            captions=wording.captions(),
-            negatives=wording.negatives(),
-            questions=questions(scene.cast, rng, truth_first=index // len(FAMILIES) % 2 == 0),
-            label=scene.cast.verb,
+            captions=told.captions,
+            negatives=told.negatives,
+            questions=told.questions,
+            label=told.label,
+            backwards=self._told(index, reverse, 3) if reverse else None,
             source=self.name,
             licence=self.licence,
             concept=f"physics-{index}",
             split=self.split(index),
+        )
+
+    def _told(self, index: int, cast: Cast, draw: int) -> Told:
+        rng = np.random.default_rng([self.seed, index, draw])
+        wording = Wording(cast, rng)
+        return Told(
+            captions=wording.captions(),
+            negatives=wording.negatives(),
+            questions=questions(cast, rng, truth_first=index // len(FAMILIES) % 2 == 0),
+            label=cast.verb,
         )
 
     def split(self, index: int) -> Split:

@@ -36,6 +36,40 @@ class Cast:
     counted: bool = False
 
 
+BACKWARDS = {
+    "stands still": "stands still",
+    "rolls": "rolls",
+    "slides": "slides",
+    "falls": "rises",
+    "opens": "closes",
+    "spins": "spins",
+    "topples over": "stands up",
+    "passes in front of": "passes in front of",
+    "passes behind": "passes behind",
+    "enters": "leaves",
+    "comes into view": "goes out of view",
+}
+BACKWARDS |= {backward: forward for forward, backward in BACKWARDS.items()}
+OPPOSITE_WAY = {
+    "left": "right",
+    "right": "left",
+    "towards the camera": "away from the camera",
+    "away from the camera": "towards the camera",
+}
+
+
+def backwards(cast: Cast) -> Cast | None:
+    """What a clip of this cast shows when it is played backwards; None where words fail (a bounce, a collision).
+
+    A way is the opposite one where it says whither a thing moves; the side on which a thing lies, topples or leaves
+    the picture stays.
+    """
+    if cast.verb not in BACKWARDS:
+        return None
+    turns = cast.verb in ("rolls", "slides", "passes in front of", "passes behind")
+    return replace(cast, verb=BACKWARDS[cast.verb], way=OPPOSITE_WAY[cast.way] if turns else cast.way)
+
+
 def draw_cast(rng: np.random.Generator, family: int) -> Cast:
     """Who plays and what happens, in a family of `FAMILIES`."""
     verb = str(rng.choice(FAMILIES[family]))

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from vljepa.data.corpora.physics_cast import Cast
+from vljepa.data.corpora.physics_cast import OPPOSITE_WAY, Cast
 from vljepa.data.corpora.physics_stage import COLOURS, SHAPES, Thing
 from vljepa.data.corpora.physics_verbs import VERBS
 from vljepa.types import unique
@@ -14,12 +14,6 @@ COUNTS = ("one", "two", "three", "four")
 DIRECTIONS = ("left", "right", "towards the camera", "away from the camera")
 SIDES = ("left", "right")
 NOUNS = {"ball": ("ball", "sphere"), "cube": ("cube", "block"), "capsule": ("capsule", "pill"), "egg": ("egg", "oval")}
-OPPOSITE_WAY = {
-    "left": "right",
-    "right": "left",
-    "towards the camera": "away from the camera",
-    "away from the camera": "towards the camera",
-}
 
 
 def with_a(phrase: str) -> str:
