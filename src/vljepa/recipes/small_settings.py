@@ -66,7 +66,7 @@ class SmallSettings:
     )
     predictions: StageSettings = field(
         default_factory=lambda: StageSettings(
-            loop=LoopSettings(steps=150, save_every=50), mix={}, optim=OptimSettings(rate=3e-4, clip=1.0)
+            loop=LoopSettings(steps=250, save_every=50), mix={}, optim=OptimSettings(rate=3e-4, clip=1.0)
         )
     )
     target_tokens: int = 32
