@@ -227,6 +227,8 @@ class Features:
 
 
 def _item(facts: dict[str, Any]) -> Item:
+    if "backwards" not in facts:
+        raise FeaturesError(f"the features of {facts['shard']} are of an older version: delete their folder")
     backwards = facts["backwards"]
     told = facts | _lists(facts) | {"backwards": Told(**backwards | _lists(backwards)) if backwards else None}
     return Item(**told | {"views": tuple(facts["views"])})

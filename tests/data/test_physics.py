@@ -4,6 +4,7 @@ import io
 import random
 import re
 from collections import Counter, defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,11 +14,11 @@ pytest.importorskip("mujoco")
 import av
 
 from vljepa.data.corpora.physics import TEST_CAMERAS, TRAIN_CAMERAS, Physics, draw_view
-from vljepa.data.corpora.physics_cast import FAMILIES, draw_cast
+from vljepa.data.corpora.physics_cast import FAMILIES, backwards, draw_cast
 from vljepa.data.corpora.physics_questions import questions
 from vljepa.data.corpora.physics_scene import Scene
 from vljepa.data.corpora.physics_stage import COLOURS, FRAME_RATE, NUM_FRAMES, Renderer
-from vljepa.data.corpora.physics_stories import direct
+from vljepa.data.corpora.physics_stories import direct, went
 from vljepa.data.corpora.physics_verbs import VERBS
 from vljepa.data.corpora.physics_words import COUNTS, Wording, plain
 from vljepa.types import Question
@@ -173,6 +174,42 @@ def words_changed(one: str, other: str) -> int:
     while first and second and first[-1] == second[-1]:
         first, second = first[:-1], second[:-1]
     return max(len(first), len(second))
+
+
+def test_backwards_is_what_the_reversed_recording_shows(scenes: dict[int, Scene]) -> None:
+    """Ways by the path in the picture, falls by the height; the sides of what leaves or topples stay."""
+    proved = Counter()
+    for scene in scenes.values():
+        cast, turned = scene.cast, backwards(scene.cast)
+        if turned is None:
+            assert cast.verb in ("bounces", "hits", "stops before")
+            continue
+        assert backwards(turned) == cast
+        take = scene.take.reversed()
+        if cast.verb in ("rolls", "slides"):
+            assert went(replace(scene, take=take).picture_path(0)) == turned.way != cast.way
+        elif cast.verb in ("falls", "rises"):
+            rise = take.centres[-1, 0, 2] - take.centres[0, 0, 2]
+            assert turned.verb == ("rises" if rise > 0 else "falls")
+        elif cast.verb in ("comes into view", "goes out of view"):
+            across = np.abs(replace(scene, take=take).picture_path(0)[:, 0] - 0.5)
+            assert turned.verb == ("comes into view" if across[0] > across[-1] else "goes out of view")
+            assert turned.way == cast.way
+        else:
+            continue
+        proved[turned.verb] += 1
+    assert {"rolls", "falls", "rises", "comes into view", "goes out of view"} <= proved.keys()
+
+
+def test_a_sample_says_what_is_true_of_it_backwards() -> None:
+    for index in range(14):
+        sample = SOURCE.described(index, SOURCE.scene(index), media=b"")
+        if sample.backwards is None:
+            continue
+        still = sample.label in ("stands still", "spins")
+        assert still or not {plain for plain in sample.captions[:1]} & set(sample.backwards.captions)
+        ways = [{q.answer for q in told.questions if q.kind == "direction"} for told in (sample, sample.backwards)]
+        assert not ways[0] or not ways[1] or ways[0] != ways[1] or "view" in sample.label
 
 
 def test_negatives_differ_from_the_plain_caption_in_one_phrase() -> None:

@@ -18,7 +18,7 @@ from vljepa.data.shards import (
     write_listing,
     write_shard,
 )
-from vljepa.types import Event, Question, Sample
+from vljepa.types import Event, Question, Sample, Told
 
 FULL = Sample(
     key="a-000",
@@ -34,6 +34,12 @@ FULL = Sample(
     events=(Event(action="barks", start=0.5, end=1.0),),
     label="dog",
     credit="someone",
+    backwards=Told(
+        captions=("a god",),
+        negatives=("a tac",),
+        questions=(Question(query="who?", answer="god", candidates=("god", "tac"), kind="name"),),
+        label="god",
+    ),
 )
 BARE = Sample(
     key="a-001",

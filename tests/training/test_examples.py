@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from vljepa.features import Features
+from vljepa.features import Features, FeaturesError
 from vljepa.training.examples import Examples, ExampleSettings
 
 CLASSES, CHANNELS, CELLS = 12, 5, 4
@@ -19,6 +19,14 @@ def questions() -> list[dict[str, object]]:
     return [
         {"query": f"{kind}?", "answer": "a", "candidates": ["a", "b"], "kind": kind} for kind in ("colour", "direction")
     ]
+
+
+BACKWARDS = {
+    "captions": ["a gniht"],
+    "negatives": ["a thing"],
+    "questions": [{"query": "way?", "answer": "back", "candidates": ["on", "back"], "kind": "direction"}],
+    "label": "",
+}
 
 
 @pytest.fixture
@@ -43,6 +51,7 @@ def features(tmp_path: Path) -> Features:
                 "concept": "thing",
                 "split": "train",
                 "source": "test",
+                "backwards": BACKWARDS if count == 2 and number % 2 else None,
             }
             for number in range(8)
         ]
@@ -71,6 +80,30 @@ def test_a_class_row_believes_in_its_class_and_shows_something_else(features: Fe
     torch.testing.assert_close(posteriors.sum(-1), torch.ones(60), atol=2e-3, rtol=0)
     blank = sum(bool((row.frames[0, :-CLASSES] == -1.0).all()) for row in rows)
     assert 10 <= blank <= 32  # a third
+
+
+def test_a_clip_played_backwards_is_told_as_such(features: Features) -> None:
+    """The words belong to the order of the frames in every row; a clip that cannot be told backwards is never turned."""
+    examples = made(features, ExampleSettings(own_questions=1.0, drop_features=0.0))
+    forwards = {tuple(features.frames(item).flatten().tolist()): item for item in examples.clips}
+    seen: Counter[bool] = Counter()
+    for group, words in (("clips", {"a thing": False, "a gniht": True}), ("clip-questions", {"a": False, "back": True})):
+        for step in range(20):
+            for row in examples.rows(group, count=8, seed=0, step=step):
+                turned = words[row.target]
+                item = forwards[tuple((row.frames.flip(0) if turned else row.frames).flatten().tolist())]
+                assert item.backwards is not None or not turned
+                seen[turned] += item.backwards is not None
+    assert 0.4 < seen[True] / seen.total() < 0.6
+    straight = made(features, ExampleSettings(backwards=0.0)).rows("clips", count=8, seed=0, step=0)
+    assert {row.target for row in straight} == {"a thing"}
+
+
+def test_features_of_an_older_version_are_refused(features: Features, tmp_path: Path) -> None:
+    path = tmp_path / "physics-000.jsonl"
+    path.write_text(path.read_text().replace("backwards", "sdrawkcab"))
+    with pytest.raises(FeaturesError, match="physics-000 are of an older version"):
+        Features(tmp_path)
 
 
 def test_kinds_of_questions_are_asked_by_their_weights(features: Features) -> None:
