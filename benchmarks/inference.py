@@ -77,9 +77,7 @@ def bert(ours: Bert) -> "BertModel":
         ),
         add_pooling_layer=False,
     )
-    published = {
-        key: ours.state_dict()[name] for key, name in published_bert_names(theirs.state_dict()).items()
-    }
+    published = {key: ours.state_dict()[name] for key, name in published_bert_names(theirs.state_dict()).items()}
     theirs.load_state_dict(published)
     return theirs.eval()
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from vljepa.data.video import frames_at
-from vljepa.embedder import Embedder
+from vljepa.embedder import CANDIDATES, Embedder
 from vljepa.types import Clip
 from vljepa.weights.convert import WeightsError
 
@@ -92,6 +92,17 @@ def test_decode_gives_one_text_for_each_embedding(tiny_embedder: Embedder):
     said = tiny_embedder.decode(embeddings)
     assert len(said) == 20
     assert said[3:5] == tiny_embedder.decode(embeddings[3:5])
+
+
+def test_of_several_texts_that_is_said_which_keeps_most(tiny_embedder: Embedder):
+    embeddings = tiny_embedder.texts([f"{number} balls" for number in range(6)])
+    tokenizer, better = tiny_embedder.bundle.decoder_tokenizer, 0
+    for row, said in zip(embeddings, tiny_embedder.decode(embeddings), strict=True):
+        beams = tiny_embedder._model.decode(row[None], beams=CANDIDATES)[0]
+        kept = tiny_embedder.fidelity(row.expand(len(beams), -1), [tokenizer.text(ids) for ids in beams])
+        assert tiny_embedder.fidelity(row[None], [said])[0] == pytest.approx(max(kept), abs=1e-6)
+        better += max(kept) > kept[0] + 1e-6
+    assert better > 0
 
 
 def test_folder_opens_and_missing_folder_is_named(tiny_folder: Path, tmp_path: Path):

@@ -25,6 +25,7 @@ FRAMES_AT_ONCE = 32
 CLIPS_AT_ONCE = 16
 TEXTS_AT_ONCE = 128
 KEPT_TEXTS = 20_000
+CANDIDATES = 8
 
 
 class Embedder:
@@ -157,10 +158,18 @@ class Embedder:
         return tokenizer(texts).to(self.device)
 
     def decode(self, embeddings: Float[Tensor, "batch dim"]) -> list[str]:
-        """The texts that embeddings stand for, as the Y-Decoder says them."""
+        """The texts that embeddings stand for: of what the Y-Decoder finds likeliest, that which keeps most of each.
+
+        Beams of one text often differ in the word that matters (a colour, a side), which the Y-Encoder can tell.
+        """
         said: list[str] = []
         for some in torch.split(embeddings.to(self.device), CLIPS_AT_ONCE):
-            said += [self.bundle.decoder_tokenizer.text(ids) for ids in self._model.decode(some)]
+            found = [
+                [self.bundle.decoder_tokenizer.text(ids) for ids in texts]
+                for texts in self._model.decode(some, beams=CANDIDATES)
+            ]
+            again = self._remembered([text for texts in found for text in texts]).split([len(texts) for texts in found])
+            said += [texts[int((own @ row).argmax())] for row, texts, own in zip(some, found, again, strict=True)]
         return said
 
     def fidelity(self, embeddings: Float[Tensor, "batch dim"], texts: Sequence[str]) -> list[float]:

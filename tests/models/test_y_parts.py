@@ -1,5 +1,7 @@
 """Y-Encoder and Y-Decoder: padding changes nothing, cached generation equals the plain forward."""
 
+from itertools import product
+
 import pytest
 import torch
 
@@ -72,7 +74,7 @@ def test_generation_with_a_cache_equals_the_plain_forward() -> None:
     made = model()
     embedding = torch.nn.functional.normalize(torch.randn(2, 16), dim=-1)
     said = made.decode(embedding, max_tokens=3)
-    for row, ids in enumerate(said):
+    for row, (ids,) in enumerate(said):
         text = tokens([*ids, 0])
         with torch.no_grad():
             scores = made.y_decoder(embedding[row : row + 1], text, made.token_table.weight)
@@ -89,11 +91,37 @@ def test_only_the_vocabulary_is_said() -> None:
     made = model()
     made.y_decoder.vocabulary = torch.tensor([4, 17, 99])
     said = made.decode(torch.randn(4, 16), max_tokens=5)
-    assert {number for row in said for number in row} <= {4, 17, 99}
+    assert {number for (row,) in said for number in row} <= {4, 17, 99}
+
+
+def log_likelihood(made: VLJEPA, embedding: torch.Tensor, ids: list[int], *, most: int) -> float:
+    """Of a text and its end, or of a text that was cut, as the plain forward pass scores it."""
+    text = tokens([*ids, 0]) if len(ids) < most else tokens(ids)
+    with torch.no_grad():
+        scores = made.y_decoder(embedding, text, made.token_table.weight).log_softmax(-1)
+    places = [made.y_decoder.vocabulary.tolist().index(number) for number in text.ids[0].tolist()]
+    return float(scores[torch.arange(len(places)), places].sum())
+
+
+def test_beams_are_the_likeliest_texts_of_all() -> None:
+    """With as many beams as there are texts, beam search is exhaustive: compared with all texts, one by one."""
+    made = model()
+    made.y_decoder.vocabulary = torch.tensor([0, 17, 99])
+    embedding = torch.randn(2, 16)
+    said = made.decode(embedding, max_tokens=3, beams=30)
+    words = (17, 99)
+    every = [list(text) for length in range(4) for text in product(words, repeat=length)]
+    for row, found in enumerate(said):
+        best = sorted(every, key=lambda ids: -log_likelihood(made, embedding[row : row + 1], ids, most=3))
+        assert found == best
+    greedy = made.decode(embedding, max_tokens=3)
+    assert [len(found) for found in greedy] == [1, 1]
+    few = made.decode(embedding, max_tokens=3, beams=5)
+    assert all(len(found) == 5 and len({tuple(ids) for ids in found}) == 5 for found in few)
 
 
 def test_a_run_of_three_is_not_said_twice() -> None:
-    said = [torch.tensor([word]) for word in (1, 2, 3, 1, 2)]
+    said = torch.tensor([[1, 2, 3, 1, 2]])
     scores = _without_repeats(torch.zeros(1, 4), said, torch.arange(4))
     assert scores[0].tolist() == [0.0, 0.0, 0.0, -torch.inf]
 

@@ -87,7 +87,10 @@ def test_a_clip_played_backwards_is_told_as_such(features: Features) -> None:
     examples = made(features, ExampleSettings(own_questions=1.0, drop_features=0.0))
     forwards = {tuple(features.frames(item).flatten().tolist()): item for item in examples.clips}
     seen: Counter[bool] = Counter()
-    for group, words in (("clips", {"a thing": False, "a gniht": True}), ("clip-questions", {"a": False, "back": True})):
+    for group, words in (
+        ("clips", {"a thing": False, "a gniht": True}),
+        ("clip-questions", {"a": False, "back": True}),
+    ):
         for step in range(20):
             for row in examples.rows(group, count=8, seed=0, step=step):
                 turned = words[row.target]

@@ -7,7 +7,7 @@ importing a model library takes longer than all of their work. Tests hold it aga
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -48,6 +48,10 @@ class Cache:
             key, value = torch.cat([old_key, key], dim=2), torch.cat([old_value, value], dim=2)
         self.kept[layer] = (key, value)
         return key, value
+
+    def select(self, rows: Int64[Tensor, "row"]) -> None:
+        """Go on with these rows in this order; a row may be taken several times."""
+        self.kept = {layer: (key[rows], value[rows]) for layer, (key, value) in self.kept.items()}
 
 
 class Attention(nn.Module):

@@ -55,6 +55,8 @@ class VLJEPA(nn.Module):
         return self.y_encoder(texts).float()
 
     @torch.no_grad()
-    def decode(self, embedding: Float[Tensor, "batch shared"], *, max_tokens: int = 40) -> list[list[int]]:
-        """Token numbers of the texts that embeddings stand for."""
-        return self.y_decoder.generate(embedding, self.token_table.weight, max_tokens=max_tokens)
+    def decode(
+        self, embedding: Float[Tensor, "batch shared"], *, max_tokens: int = 40, beams: int = 1
+    ) -> list[list[list[int]]]:
+        """Token numbers of the likeliest texts that each embedding stands for."""
+        return self.y_decoder.generate(embedding, self.token_table.weight, max_tokens=max_tokens, beams=beams)

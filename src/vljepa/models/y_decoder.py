@@ -65,35 +65,59 @@ class YDecoder(nn.Module):
         table: Float[Tensor, "vocab hidden"],
         *,
         max_tokens: int = 40,
-    ) -> list[list[int]]:
-        """The likeliest next token again and again, never the same three in a row twice; token numbers of each text."""
+        beams: int = 1,
+    ) -> list[list[list[int]]]:
+        """The `beams` likeliest texts of each embedding (beam search, likeliest first), as token numbers.
+
+        No text says the same three tokens in a row twice. One beam is the likeliest next token again and again.
+        """
         output = table[self.vocabulary]
         cache = Cache()
-        step = self.prefix(embedding).to(output.dtype)
-        said: list[Int64[Tensor, "batch"]] = []
-        ended: Bool[Tensor, "batch"] = torch.zeros(len(embedding), dtype=torch.bool, device=embedding.device)
-        while len(said) < max_tokens and not bool(ended.all()):
-            hidden = self.layers(step, cache=cache)
-            scores = (hidden[:, -1] @ output.T).float()
-            chosen = self.vocabulary[_without_repeats(scores, said, self.vocabulary).argmax(-1)]
-            chosen = torch.where(ended, self.settings.stop, chosen)
-            ended = ended | (chosen == self.settings.stop)
-            said.append(chosen)
-            step = functional.embedding(chosen, table)[:, None]
-        rows = torch.stack(said, dim=1).tolist() if said else [[] for _ in embedding]
-        return [row[: row.index(self.settings.stop)] if self.settings.stop in row else row for row in rows]
+        rows = len(embedding)
+        hidden = self.layers(self.prefix(embedding).to(output.dtype), cache=cache)[:, -1]
+        cache.select(torch.arange(rows, device=embedding.device).repeat_interleave(beams))
+        hidden = hidden.repeat_interleave(beams, 0)
+        # All beams of a text begin alike: only the first may choose, or all would choose the same.
+        likelihood = torch.full((rows, beams), -torch.inf, device=embedding.device)
+        likelihood[:, 0] = 0.0
+        said = torch.empty(rows * beams, 0, dtype=torch.long, device=embedding.device)
+        ended: Bool[Tensor, "beam"] = torch.zeros(rows * beams, dtype=torch.bool, device=embedding.device)
+        while said.shape[1] < max_tokens and not bool(ended.all()):
+            scores = _without_repeats((hidden @ output.T).float(), said, self.vocabulary).log_softmax(-1)
+            scores = self._after_end(scores, ended) + likelihood.view(-1, 1)
+            likelihood, best = scores.view(rows, -1).topk(beams, dim=-1)
+            first = torch.arange(rows, device=best.device)[:, None] * beams
+            parent = (first + best // output.shape[0]).flatten()
+            word = self.vocabulary[(best % output.shape[0]).flatten()]
+            word = torch.where(ended[parent], self.settings.stop, word)
+            said = torch.cat([said[parent], word[:, None]], dim=1)
+            ended = ended[parent] | (word == self.settings.stop)
+            cache.select(parent)
+            hidden = self.layers(functional.embedding(word, table)[:, None], cache=cache)[:, -1]
+        texts = [row[: row.index(self.settings.stop)] if self.settings.stop in row else row for row in said.tolist()]
+        # A vocabulary of fewer words than beams leaves some beams without a text.
+        possible = torch.isfinite(likelihood).flatten().tolist()
+        return [
+            [texts[beam] for beam in range(start, start + beams) if possible[beam]]
+            for start in range(0, len(texts), beams)
+        ]
+
+    def _after_end(
+        self, scores: Float[Tensor, "beam vocabulary"], ended: Bool[Tensor, "beam"]
+    ) -> Float[Tensor, "beam vocabulary"]:
+        """A text that has ended goes on in one way only, at no cost; which token stands for that does not matter."""
+        nothing = torch.full_like(scores[0], -torch.inf)
+        nothing[0] = 0.0
+        return torch.where(ended[:, None], nothing, scores)
 
 
 def _without_repeats(
-    scores: Float[Tensor, "batch vocabulary"], said: list[Tensor], vocabulary: Int64[Tensor, "vocabulary"]
-) -> Float[Tensor, "batch vocabulary"]:
+    scores: Float[Tensor, "beam vocabulary"], said: Int64[Tensor, "beam token"], vocabulary: Int64[Tensor, "vocabulary"]
+) -> Float[Tensor, "beam vocabulary"]:
     """Forbid the token that would complete a run of three that the text already holds."""
-    if len(said) < 3:
-        return scores
-    rows = torch.stack(said, dim=1)
-    for number, row in enumerate(rows.tolist()):
-        pair = tuple(row[-2:])
+    for number, row in enumerate(said.tolist()):
+        pair = row[-2:]
         for place in range(len(row) - 2):
-            if tuple(row[place : place + 2]) == pair:
+            if row[place : place + 2] == pair:
                 scores[number, vocabulary == row[place + 2]] = -torch.inf
     return scores

@@ -91,7 +91,7 @@ def emoji_row(held_out: HeldOut, *, pool: int = 100) -> Row:
     )
 
 
-def question_rows(held_out: HeldOut, *, most: int = 1000) -> list[Row]:
+def question_rows(held_out: HeldOut, *, most: int = 4000) -> list[Row]:
     """Right answers among the candidates by kind of question, beside chance, blind, one frame and shuffled frames."""
     asked = [(item, question) for item in held_out.items("physics") for question in item.questions]
     asked = asked[:: max(1, len(asked) // most)]
