@@ -1,7 +1,7 @@
 """One picture and one clip of 8 frames through `classify`, against the same parts called plainly in float32.
 
-Plainly: transformers' own classes and torch as they come, float32, no memory format of choice, labels encoded anew. Both
-sides alternate in one run and the medians are compared, so that a noisy machine is noisy for both.
+Plainly: transformers' own classes and torch as they come, float32, no memory format of choice, labels encoded anew.
+Both sides alternate in one run and the medians are compared, so that a noisy machine is noisy for both.
 """
 
 import io

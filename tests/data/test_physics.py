@@ -207,7 +207,7 @@ def test_a_sample_says_what_is_true_of_it_backwards() -> None:
         if sample.backwards is None:
             continue
         still = sample.label in ("stands still", "spins")
-        assert still or not {plain for plain in sample.captions[:1]} & set(sample.backwards.captions)
+        assert still or not set(sample.captions[:1]) & set(sample.backwards.captions)
         ways = [{q.answer for q in told.questions if q.kind == "direction"} for told in (sample, sample.backwards)]
         assert not ways[0] or not ways[1] or ways[0] != ways[1] or "view" in sample.label
 

@@ -37,7 +37,7 @@ def caption_row(held_out: HeldOut, *, most: int = 300, bank: int = 6000) -> tupl
         num_items=len(items),
         baselines={"nearest training caption": cider_d(nearest, references, corpus=corpus).score},
         unit="CIDEr-D",
-        protocol="query-free prediction, eight beams, the one with the highest fidelity; IDF over the references of the same clips",
+        protocol="query-free prediction, best of eight beams by fidelity; IDF over the references of the same clips",
     )
     fidelity = Row(
         name="captions of test clips, fidelity",
