@@ -83,7 +83,7 @@ def test_a_class_row_believes_in_its_class_and_shows_something_else(features: Fe
 
 
 def test_a_clip_played_backwards_is_told_as_such(features: Features) -> None:
-    """The words belong to the order of the frames in every row; a clip that cannot be told backwards is never turned."""
+    """The words belong to the order of the frames in every row; a clip that nobody can tell backwards stays."""
     examples = made(features, ExampleSettings(own_questions=1.0, drop_features=0.0))
     forwards = {tuple(features.frames(item).flatten().tolist()): item for item in examples.clips}
     seen: Counter[bool] = Counter()
