@@ -56,6 +56,8 @@ class Sample:
 
     `captions` are wordings of the same facts; `negatives` are captions that differ in one word and are false of it.
     `concept` is what the split keeps apart: a name for pictures, a scene seed for simulators, a recording for cameras.
+    `weights`: how often each caption is drawn beside the others; empty: all alike. `origin`: sha256 of the file that
+    the medium was cut from, empty where the medium is whole.
     """
 
     key: str
@@ -71,6 +73,8 @@ class Sample:
     events: tuple[Event, ...] = ()
     label: str = ""
     credit: str = ""
+    weights: tuple[float, ...] = ()
+    origin: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
