@@ -40,12 +40,20 @@ def _refuse_unknown(kind: Any, values: Mapping[str, Any], at: str) -> None:
         inner = _dataclass_in(hints[name])
         if inner is not None and isinstance(value, Mapping):
             _refuse_unknown(inner, value, f"{at}{name}.")
+        each = _dataclass_in((*typing.get_args(hints[name]), None)[1]) if _is_mapping(hints[name]) else None
+        if each is not None and isinstance(value, Mapping):
+            for key, settings in value.items():
+                _refuse_unknown(each, settings, f"{at}{name}.{key}.") if isinstance(settings, Mapping) else None
 
 
 def meant(name: str, known: Iterable[str], at: str = "") -> str:
     """The end of a message: the nearest of the known names, or all of them."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
     return f"; did you mean {at}{near[0]}?" if near else f"; there are {', '.join(sorted(known))}"
+
+
+def _is_mapping(hint: Any) -> bool:
+    return typing.get_origin(hint) in (Mapping, dict)
 
 
 def _dataclass_in(hint: Any) -> Any:

@@ -1,13 +1,14 @@
 """The frozen X-Encoder's view of a corpus, computed once: a file of frame features and a file of facts a shard.
 
 A folder holds `NAME.npy` (float16, frame x width), `NAME.jsonl` (one sample a line: where its frames lie, what is true
-of it) and `features.json` (fingerprint of encoder, processor and frame rule, so that no other view is mixed in).
+of it) and `features.json` (fingerprint of encoder, processor and frame rule, so that no other view is mixed in). Where
+the corpus lists its shards, `NAME.jsonl.of` holds the sha256 of the one that was looked at: another is looked at anew.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from torch import Tensor
 from vljepa.config import fingerprint
 from vljepa.data.media import MediaError, read_clip
 from vljepa.data.processor import Processor
-from vljepa.data.shards import read_shard
+from vljepa.data.shards import listed_whole, read_shard
 from vljepa.models.x_encoder import XEncoder
 from vljepa.types import Clip, Question, Sample, Told
 
@@ -49,6 +50,7 @@ class Item:
     split: str
     source: str
     backwards: Told | None = None
+    weights: tuple[float, ...] = ()
 
     @property
     def corpus(self) -> str:
@@ -81,13 +83,24 @@ def write_features(
     network = x_encoder.channels_last()
     names = shards or sorted(path.stem for path in corpus.glob("*.tar"))
     counts: dict[str, int] = {}
+    listed = {entry["name"]: str(entry["sha256"]) for entry in listed_whole(corpus).values()}
     for name in names:
-        if (into / f"{name}.jsonl").exists():
+        digest = listed.get(f"{name}.tar", "")
+        if _is_done(into, name, digest):
             counts[name] = -1
             continue
+        (into / f"{name}.jsonl").unlink(missing_ok=True)
+        (into / f"{name}.jsonl.of").write_text(digest)
         counts[name] = _write_shard(corpus / f"{name}.tar", into, network, processor, num_frames)
         report(f"{name}: {counts[name]} samples")
     return counts
+
+
+def _is_done(into: Path, name: str, digest: str) -> bool:
+    """Whether the shard was looked at, and was this one where both say which they are."""
+    of = into / f"{name}.jsonl.of"
+    found = of.read_text() if of.exists() else ""
+    return (into / f"{name}.jsonl").exists() and (not digest or not found or digest == found)
 
 
 def _claim(into: Path, mark: str, num_frames: int) -> None:
@@ -203,19 +216,25 @@ def _facts(sample: Sample, shard: str, firsts: list[int], count: int) -> dict[st
         "split": sample.split,
         "source": sample.source,
         "backwards": asdict(sample.backwards) if sample.backwards else None,
+        "weights": sample.weights,
     }
 
 
 class Features:
-    """An opened feature folder: items, and their frames on demand from memory-mapped files."""
+    """An opened feature folder: items, and their frames on demand from memory-mapped files.
 
-    def __init__(self, folder: Path) -> None:
+    `shards`: names without ending of those that count; None takes all that are there.
+    """
+
+    def __init__(self, folder: Path, *, shards: Collection[str] | None = None) -> None:
         if not (folder / "features.json").exists():
             raise FeaturesError(f"{folder} is no feature folder (features.json is missing): make it with vljepa train")
         self.fingerprint: str = json.loads((folder / "features.json").read_text())["fingerprint"]
         self.items: list[Item] = []
         self._frames: dict[str, NDArray[np.float16]] = {}
         for path in sorted(folder.glob("*.jsonl")):
+            if shards is not None and path.stem not in shards:
+                continue
             self._frames[path.stem] = np.load(folder / f"{path.stem}.npy", mmap_mode="r")
             self.items += [_item(json.loads(line)) for line in path.read_text().splitlines() if line]
 
@@ -230,8 +249,11 @@ def _item(facts: dict[str, Any]) -> Item:
     if "backwards" not in facts:
         raise FeaturesError(f"the features of {facts['shard']} are of an older version: delete their folder")
     backwards = facts["backwards"]
-    told = facts | _lists(facts) | {"backwards": Told(**backwards | _lists(backwards)) if backwards else None}
-    return Item(**told | {"views": tuple(facts["views"])})
+    told: dict[str, Any] = (
+        facts | _lists(facts) | {"backwards": Told(**backwards | _lists(backwards)) if backwards else None}
+    )
+    numbers: dict[str, Any] = {name: tuple(facts[name]) for name in ("views", "weights") if name in facts}
+    return Item(**told | numbers)
 
 
 def _lists(facts: dict[str, Any]) -> dict[str, Any]:

@@ -56,6 +56,13 @@ class Tokenizer:
         room = self.settings.max_tokens - len(start) - len(end)
         return start + self._tokenizer.encode(text, add_special_tokens=False).ids[:room] + end
 
+    def cuts(self, text: str) -> bool:
+        """Whether the text is longer than `ids` keeps."""
+        if len(text.encode()) + 2 < self.settings.max_tokens:  # no token is shorter than a byte: nothing to count
+            return False
+        markers = (self.settings.start >= 0) + (self.settings.end >= 0)
+        return len(self._tokenizer.encode(text, add_special_tokens=False).ids) > self.settings.max_tokens - markers
+
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """A batch of texts, padded on the right to the longest."""
         rows = [self.ids(text) for text in texts]

@@ -67,6 +67,8 @@ class Sample:
     `captions` are wordings of the same facts; `negatives` are captions that differ in one word and are false of it.
     `backwards` is what would be true of the medium played backwards, where that is known.
     `concept` is what the split keeps apart: a name for pictures, a scene seed for simulators, a recording for cameras.
+    `weights`: how often each caption is drawn beside the others; empty: all alike. `origin`: sha256 of the file that
+    the medium was cut from, empty where the medium is whole.
     """
 
     key: str
@@ -83,6 +85,8 @@ class Sample:
     label: str = ""
     credit: str = ""
     backwards: Told | None = None
+    weights: tuple[float, ...] = ()
+    origin: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

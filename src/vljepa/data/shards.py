@@ -37,8 +37,9 @@ class Record(NamedTuple):
 def record_from_sample(sample: Sample) -> dict[str, Any]:
     """What `key.json` holds: all fields but the key, the media and the extension; empty ones are left out."""
     record = _told(sample)
-    if sample.credit:
-        record["credit"] = sample.credit
+    record |= {name: value for name in ("credit", "origin") if (value := getattr(sample, name))}
+    if sample.weights:
+        record["weights"] = list(sample.weights)
     if sample.events:
         record["events"] = [{"action": e.action, "start": e.start, "end": e.end} for e in sample.events]
     if sample.backwards is not None:
@@ -93,6 +94,8 @@ def sample_from(record: Mapping[str, Any], media: bytes, *, extension: str, key:
         label=record.get("label", ""),
         credit=record.get("credit", ""),
         backwards=backwards,
+        weights=_weights(record, key=key),
+        origin=record.get("origin", ""),
     )
 
 
@@ -104,6 +107,14 @@ def told_from(record: Mapping[str, Any]) -> Told:
         questions=tuple(_question(question) for question in record.get("questions", ())),
         label=record.get("label", ""),
     )
+
+
+def _weights(record: Mapping[str, Any], *, key: str) -> tuple[float, ...]:
+    """One number a caption, or none at all: how often it is drawn."""
+    weights = tuple(float(weight) for weight in record.get("weights", ()))
+    if weights and (len(weights) != len(record["captions"]) or min(weights) < 0 or sum(weights) <= 0):
+        raise ShardError(f"{key}: weights must be one number from 0 for each caption, not all 0")
+    return weights
 
 
 def _question(record: Mapping[str, Any]) -> Question:
@@ -171,10 +182,27 @@ def read_listing(folder: Path) -> list[dict[str, Any]]:
         raise ShardError(f"{path} is damaged ({error}): {_AGAIN}") from error
 
 
+def listed_whole(folder: Path) -> dict[str, dict[str, Any]]:
+    """Entries of the listed shards, by name, that are there in their listed size; none where nothing is listed yet."""
+    if not (folder / LISTING).exists():
+        return {}
+    return {
+        entry["name"]: entry
+        for entry in read_listing(folder)
+        if (folder / entry["name"]).is_file() and (folder / entry["name"]).stat().st_size == entry["bytes"]
+    }
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Put a file in its place in one step."""
+    with _whole_file(path) as stream:
+        stream.write(content)
+
+
 def write_listing(folder: Path, entries: Sequence[Mapping[str, Any]]) -> None:
     """Put `shards.json` in its place in one step."""
-    with _whole_file(folder / LISTING) as stream:
-        stream.write((json.dumps({"shards": list(entries)}, indent=1, ensure_ascii=False) + "\n").encode())
+    listing = json.dumps({"shards": list(entries)}, indent=1, ensure_ascii=False)
+    write_file(folder / LISTING, f"{listing}\n".encode())
 
 
 def source_of(entry: Mapping[str, Any]) -> str:

@@ -12,18 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vljepa.data.asking import CAPTION_QUERIES, LABEL_QUERIES
 from vljepa.data.collate import Example
 from vljepa.features import Features, Item
 from vljepa.types import Told
-
-CAPTION_QUERIES = (
-    "Describe this video in one sentence.",
-    "Describe this picture in one sentence.",
-    "What is happening?",
-    "What can be seen here?",
-    "Describe what you see.",
-)
-LABEL_QUERIES = ("What is the action shown?", "What is shown here?", "What is this?", "Which category fits best?")
 
 
 @dataclass(frozen=True, kw_only=True)

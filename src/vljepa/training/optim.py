@@ -2,11 +2,14 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import nn
 
 from vljepa.models.vljepa import VLJEPA
+
+Shape = Literal["cosine", "constant"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +27,7 @@ class OptimSettings:
     betas: tuple[float, float] = (0.9, 0.95)
     clip: float = 1.0
     warmup: int = 30
+    shape: Shape = "cosine"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,10 +92,12 @@ def make_optimizer(groups: list[Group], settings: OptimSettings) -> torch.optim.
     )
 
 
-def schedule(step: int, *, steps: int, warmup: int) -> float:
-    """Linear warm-up, then half a cosine to zero at `steps`."""
+def schedule(step: int, *, steps: int, warmup: int, shape: Shape = "cosine") -> float:
+    """Linear warm-up, then half a cosine to zero at `steps`, or the full rate to the end."""
     if step < warmup:
         return (step + 1) / warmup
+    if shape == "constant":
+        return 1.0
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 

@@ -17,7 +17,7 @@ def write_run_report(run: Path) -> Path:
     for line in read_metrics(run / "metrics.jsonl"):
         for name, value in line.items():
             if name not in BOOKKEEPING:
-                curves[line["stage"]].setdefault(name, []).append((line["step"], value))
+                curves[line["stage"]].setdefault(name, []).append((float(line["step"]), float(value)))
     (run / "curves").mkdir(exist_ok=True)
     lines = ["# Run", "", "Settings: `settings.yaml`. Every measurement: `metrics.jsonl`.", ""]
     for stage, found in curves.items():

@@ -109,7 +109,8 @@ class Trainer:
 
     def _update(self, arguments: tuple[Any, ...]) -> tuple[Losses, torch.Tensor]:
         """Forward, backward, clip, step."""
-        set_rates(self.optimizer, schedule(self.step, steps=self.loop.steps, warmup=self.optim.warmup))
+        shape = self.optim.shape
+        set_rates(self.optimizer, schedule(self.step, steps=self.loop.steps, warmup=self.optim.warmup, shape=shape))
         self.optimizer.zero_grad(set_to_none=True)
         there = [argument.to(self.device) for argument in arguments]
         losses = self._backward(there)

@@ -52,15 +52,15 @@ class Corpus(Protocol):
         ...
 
 
-def split_of(concept: str) -> Split:
-    """Of a hundred concepts 17 are for test and 5 for validation, decided by the concept's name alone.
+def split_of(concept: str, *, test: int = 17, validation: int = 5) -> Split:
+    """Of a hundred concepts `test` are for test and `validation` for validation, decided by the concept's name alone.
 
     The same word falls on the same side in every source, so a concept of the test split is never trained on.
     """
     bucket = int.from_bytes(hashlib.sha256(concept.strip().lower().encode()).digest()[:4], "big") % 100
-    if bucket < 17:
+    if bucket < test:
         return "test"
-    return "validation" if bucket < 22 else "train"
+    return "validation" if bucket < test + validation else "train"
 
 
 @runtime_checkable

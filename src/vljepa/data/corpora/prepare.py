@@ -6,9 +6,7 @@ A part is listed in `shards.json` only after its shard is whole, so stopping at 
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +16,8 @@ from rich.progress import Progress, TaskID
 from vljepa.data.corpora.corpus import Corpus, CountsSkipped
 from vljepa.data.corpora.names import NAMES, corpora
 from vljepa.data.packages import fetch
-from vljepa.data.shards import LISTING, read_listing, read_shard, write_listing, write_shard
+from vljepa.data.parallel import in_order
+from vljepa.data.shards import listed_whole, read_shard, write_listing, write_shard
 from vljepa.types import Sample
 
 _PICTURES = ("jpg", "png", "webp")
@@ -83,7 +82,7 @@ def prepare(
     given = {name: path for name, path in (("photos", photos), ("clips", clips)) if path is not None}
     chosen, notes = _chosen(corpora(tuple(sources)), given)
     into.mkdir(parents=True, exist_ok=True)
-    state = _State(into, _listed(into))
+    state = _State(into, listed_whole(into))
     parts = [_Part(corpus, number) for corpus in chosen for number in range(corpus.parts())]
     todo = [part for part in parts if not _is_built(state, part)]
     for entry in state.entries.values():
@@ -108,18 +107,6 @@ def _chosen(found: Mapping[str, Corpus], given: Mapping[str, Path]) -> tuple[lis
     return chosen, notes
 
 
-def _listed(folder: Path) -> dict[str, dict[str, Any]]:
-    """The listed shards that are there in their listed size; the others are built again."""
-    if not (folder / LISTING).exists():
-        return {}
-    entries = {entry["name"]: entry for entry in read_listing(folder)}
-    return {
-        name: entry
-        for name, entry in entries.items()
-        if (folder / name).is_file() and (folder / name).stat().st_size == entry["bytes"]
-    }
-
-
 def _is_built(state: _State, part: _Part) -> bool:
     return part.shard in state.entries
 
@@ -140,27 +127,14 @@ def _files(corpus: Corpus, cache: Path, given: Mapping[str, Path], bar: Progress
 def _build(
     parts: Sequence[_Part], files: Mapping[str, Mapping[str, Path]], *, workers: int
 ) -> Iterator[tuple[_Part, _Built]]:
-    """The parts in their order, whatever the number of processes; at most `workers` wait in memory."""
-    if workers <= 1:
-        yield from ((part, _samples(part, files[part.corpus.name])) for part in parts)
-        return
-    # Spawned, not forked: renderers and torch threads do not survive a fork.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting: list[tuple[_Part, Future[_Built]]] = []
-        try:
-            for part in parts:
-                waiting.append((part, pool.submit(_samples, part, files[part.corpus.name])))
-                if len(waiting) >= workers:
-                    first, future = waiting.pop(0)
-                    yield first, future.result()
-            for part, future in waiting:
-                yield part, future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    """The parts in their order, whatever the number of processes."""
+    jobs = [(part, files[part.corpus.name]) for part in parts]
+    for (part, _), built in in_order(_samples, jobs, workers=workers):
+        yield part, built
 
 
-def _samples(part: _Part, files: Mapping[str, Path]) -> _Built:
+def _samples(job: tuple[_Part, Mapping[str, Path]]) -> _Built:
+    part, files = job
     samples = list(part.corpus.samples(part.number, files))
     skipped = dict(part.corpus.skipped) if isinstance(part.corpus, CountsSkipped) else {}
     return _Built(samples, skipped)

@@ -1,0 +1,125 @@
+"""The Y-Decoder on frozen embeddings (paper, section 2: it is not in the training loop; the rest is left open there).
+
+Command: vljepa train decoder --corpus CORPUS --run RUN [--model FOLDER] [--set loop.steps=400]
+The paper states neither its architecture nor its training. Ours (reproduction notes 9.1, point 27): next-token
+cross-entropy given unit target embeddings with noise, which needs text alone, in turn with embeddings that the
+Predictor gives training clips. For a model that was finetuned, whose embeddings moved: minutes on a CPU. The shipped
+decoder's two stages took about 55 of 105 minutes on two cores (LOG.md, 2026-11-22); this recipe alone: not run by us.
+"""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vljepa.config import fingerprint, override
+from vljepa.data.asking import AskSettings
+from vljepa.embedder import shipped_folder
+from vljepa.features import Features, encoder_fingerprint, write_features
+from vljepa.objectives.decoding import Decoding, DecodingSettings
+from vljepa.runtime import choose_device, compute_dtype, seed_everything
+from vljepa.training.asked import AskedRows, groups_of
+from vljepa.training.optim import OptimSettings, make_optimizer, parameter_groups
+from vljepa.training.record import Record
+from vljepa.training.run_folder import keep_settings
+from vljepa.training.run_report import write_run_report
+from vljepa.training.texts import TextPool, predicted_batch, sayable, text_batch
+from vljepa.training.trainer import LoopSettings, Trainer
+from vljepa.types import Tokens
+from vljepa.weights.folder import load_folder, save_folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderSettings:
+    """`rows`: texts of a step; `predicted`: share of steps on what the Predictor says instead of the Y-Encoder."""
+
+    rows: int = 64
+    predicted: float = 0.5
+    target_tokens: int = 32
+    seed: int = 0
+    asking: AskSettings = field(default_factory=lambda: AskSettings(negatives=0))
+    decoding: DecodingSettings = field(default_factory=DecodingSettings)
+    optim: OptimSettings = field(default_factory=lambda: OptimSettings(rate=3e-4))
+    loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=400))
+
+
+def train(
+    corpus: Path,
+    run: Path,
+    *,
+    model: Path | None = None,
+    assignments: list[str] | None = None,
+    device: str = "auto",
+) -> Path:
+    """Run the recipe, or go on with it, to a model folder whose other parts are those of `model`."""
+    settings = override(DecoderSettings(), assignments or [])
+    keep_settings(run, settings)
+    return DecoderRun(corpus, run, settings=settings, model=model or shipped_folder(), device=device).learn()
+
+
+class DecoderRun:
+    """A corpus for its texts and clips, and a model of which only the Y-Decoder learns."""
+
+    def __init__(self, corpus: Path, run: Path, *, settings: DecoderSettings, model: Path, device: str) -> None:
+        self.run, self.settings = run, settings
+        self.device = choose_device(device)
+        self.dtype = compute_dtype(self.device)
+        self.record = Record(run / "metrics.jsonl", keep=(run / "checkpoints").exists())
+        seed_everything(settings.seed)
+        self.began_with = load_folder(model)
+        self.model = self.began_with.model.to(self.device)
+        self.model.x_encoder.network.to(self.dtype)
+        self.targets = self.began_with.target_tokenizer.cut_at(settings.target_tokens)
+        self.texts = self.began_with.decoder_tokenizer.cut_at(settings.target_tokens)
+        frames, processor = self.began_with.frames, self.began_with.processor
+        into = corpus / "features" / encoder_fingerprint(self.model.x_encoder, processor, frames)
+        counts = write_features(
+            corpus, into, self.model.x_encoder, processor=processor, num_frames=frames, report=self.record.say
+        )
+        features = Features(into, shards=counts)
+        self.pool = TextPool.of(features.items, ())
+        if not self.pool.all():
+            raise ValueError(f"{corpus} holds no text to train on: prepare it with captions, labels or questions")
+        self.rows = AskedRows(groups_of(features), settings.asking, kept=[], share=0.0)
+        self._widen_vocabulary()
+
+    def _widen_vocabulary(self) -> None:
+        """What can be said: what could be said before, and every token of the corpus."""
+        decoder = self.model.y_decoder
+        known = sayable(self.pool, self.texts).to(self.device)
+        decoder.vocabulary = torch.cat([decoder.vocabulary, known]).unique()
+        decoder.settings = replace(decoder.settings, vocabulary=len(decoder.vocabulary))
+        self.model.settings = replace(self.model.settings, y_decoder=decoder.settings)
+
+    def _draw(self, step: int) -> tuple[Tensor, Tokens]:
+        random = np.random.default_rng([self.settings.seed, step, 2])
+        if random.random() < self.settings.predicted:
+            rows = self.rows.rows(count=self.settings.rows, seed=self.settings.seed, step=step)
+            return predicted_batch(self.model, rows, self.began_with.query_tokenizer, self.texts, self.dtype)
+        texts = self.pool.draw(random, self.settings.rows, sentences=0.0)
+        return text_batch(self.model, texts, self.targets, self.texts, self.dtype)
+
+    def learn(self) -> Path:
+        """Train, then write the model folder and the run's report."""
+        settings = self.settings
+        self.model.requires_grad_(False)
+        self.model.y_decoder.requires_grad_(True)
+        objective = Decoding(self.model, settings.decoding)
+        groups = parameter_groups(objective, self.model, settings.optim)
+        Trainer(
+            objective,
+            make_optimizer(groups, settings.optim),
+            self._draw,
+            name="decoder",
+            loop=settings.loop,
+            optim=settings.optim,
+            record=self.record,
+            folder=self.run / "checkpoints",
+            dtype=self.dtype,
+        ).fit()
+        bundle = replace(self.began_with, model=self.model.cpu(), fingerprint=fingerprint(settings))
+        save_folder(bundle, self.run / "model", card=f"# VL-JEPA {bundle.name}, its Y-Decoder trained anew\n")
+        write_run_report(self.run)
+        return self.run / "model"

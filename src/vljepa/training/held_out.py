@@ -1,0 +1,65 @@
+"""Scores on what training never saw: names among the corpus's names, captions among its captions, answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from vljepa.evaluation.metrics import ranks, recall_at_k, same_captions
+from vljepa.features import Item
+from vljepa.models.vljepa import VLJEPA
+from vljepa.training.validate import Validator
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """Items with the labels that each is to be told from, scored without a query, as `classify` does."""
+
+    items: Sequence[Item]
+    labels: Sequence[str]
+    look: Validator
+
+    def __call__(self, model: VLJEPA) -> dict[str, float]:
+        """Shares from 0 to 1; a score is missing where no item has what it needs."""
+        device = self.look.device(model)
+        mixed = torch.autocast(device.type, dtype=self.look.dtype, enabled=self.look.dtype != torch.float32)
+        with torch.inference_mode(), mixed:
+            return self._named(model) | self._found(model) | self._answered(model)
+
+    def _predictions(self, model: VLJEPA, items: Sequence[Item], queries: Sequence[str]) -> torch.Tensor:
+        """Items of several numbers of frames, those of one number together, in the order given."""
+        rows = torch.empty(len(items), model.settings.predictor.shared)
+        for count in {item.count for item in items}:
+            places = [place for place, item in enumerate(items) if item.count == count]
+            some = self.look.predictions(model, [items[k] for k in places], [queries[k] for k in places])
+            rows[places] = some.float()
+        return rows
+
+    def _named(self, model: VLJEPA) -> dict[str, float]:
+        items = [item for item in self.items if item.label]
+        if not items or len(self.labels) < 2:
+            return {}
+        similarity = self._predictions(model, items, [""] * len(items)) @ self.look.texts(model, self.labels).float().T
+        right = [self.labels[int(best)] == item.label for best, item in zip(similarity.argmax(-1), items, strict=True)]
+        return {"named": sum(right) / len(right)}
+
+    def _found(self, model: VLJEPA) -> dict[str, float]:
+        items = [item for item in self.items if item.captions and item.captions != (item.label,)]
+        if len(items) < 2:
+            return {}
+        captions = [item.captions[0] for item in items]
+        similarity = self._predictions(model, items, [""] * len(items)) @ self.look.texts(model, captions).float().T
+        return {"caption_r1": recall_at_k(ranks(similarity, same_captions(captions, captions)), 1)}
+
+    def _answered(self, model: VLJEPA) -> dict[str, float]:
+        asked = [(item, question) for item in self.items for question in item.questions if len(question.candidates) > 1]
+        if not asked:
+            return {}
+        predicted = self._predictions(model, [item for item, _ in asked], [question.query for _, question in asked])
+        vocabulary = sorted({text for _, question in asked for text in question.candidates})
+        embedded = dict(zip(vocabulary, self.look.texts(model, vocabulary).float(), strict=True))
+        right = []
+        for row, (_, question) in zip(predicted, asked, strict=True):
+            cosines = torch.stack([embedded[text] for text in question.candidates]) @ row
+            right.append(question.candidates[int(cosines.argmax())] == question.answer)
+        return {"answered": sum(right) / len(right)}

@@ -1,0 +1,229 @@
+"""Recipes at size tiny: what learns and what stays, what a run keeps, and that an interrupted one goes on."""
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.conftest import tiny_bundle
+from tests.training.test_feed import make_corpus
+
+from vljepa.cli.main import main
+from vljepa.config import SettingsError, override
+from vljepa.data.shards import read_listing, read_shard, write_listing, write_shard
+from vljepa.features import frame_features
+from vljepa.recipes import decoder, finetune, pretrain
+from vljepa.text import Tokenizer, TokenizerSettings
+from vljepa.training import asked
+from vljepa.training.feed import Feed
+from vljepa.training.record import read_metrics
+from vljepa.training.trainer import Interrupted
+from vljepa.types import Batch
+from vljepa.weights.folder import load_folder, save_folder
+
+pytestmark = pytest.mark.filterwarnings("ignore:torch.distributed is disabled:UserWarning")
+
+FEW = ["loop.steps=3", "rows=4", "loop.record_every=1", "optim.warmup=1"]
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return {name: value.float() for name, value in load_folder(folder).model.state_dict().items()}
+
+
+def changed_parts(one: Path, other: Path) -> set[str]:
+    """Parts with a weight that moved by more than storing it in eight bits does."""
+    before, after = weights(one), weights(other)
+    return {
+        name.split(".")[0]
+        for name in before
+        if after[name].shape != before[name].shape
+        or (after[name] - before[name]).abs().max() > 2e-2 * before[name].abs().max()
+    }
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Eight clips, two of which are held out."""
+    folder = make_corpus(tmp_path / "corpus")
+    (entry,) = read_listing(folder)
+    samples = list(read_shard(folder / entry["name"]))
+    labelled = [
+        type(sample)(**vars(sample) | {"label": f"kind {k % 2}", "split": "test" if k > 5 else "train"})
+        for k, sample in enumerate(samples)
+    ]
+    write_listing(folder, [write_shard(folder, entry["name"], samples=labelled) | {"source": "made"}])
+    return folder
+
+
+def test_finetune_trains_predictor_and_y_encoder_alone(corpus: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    strong = [*FEW, "optim.rate=0.05", "optim.y_encoder_factor=1"]
+    made = finetune.train(corpus, tmp_path / "run", model=tiny_folder, assignments=strong, device="cpu")
+    assert changed_parts(tiny_folder, made) == {"predictor", "y_encoder"}
+    assert "| test_named |" in (tmp_path / "run" / "report.md").read_text()
+    assert "finetuned" in (made / "README.md").read_text()
+
+
+def test_frames_are_looked_at_once_and_again_where_the_corpus_changed(
+    corpus: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for run, expected in (("one", True), ("two", False)):
+        finetune.train(corpus, tmp_path / run, model=tiny_folder, assignments=FEW, device="cpu")
+        said = capsys.readouterr().err
+        assert ("looked at 8 samples" in said) is ("times as long" in said) is expected
+    (entry,) = read_listing(corpus)
+    fewer = list(read_shard(corpus / entry["name"]))[1:]
+    write_listing(corpus, [write_shard(corpus, entry["name"], samples=fewer) | {"source": "made"}])
+    finetune.train(corpus, tmp_path / "three", model=tiny_folder, assignments=FEW, device="cpu")
+    assert "looked at 7 samples" in capsys.readouterr().err
+
+
+def test_older_data_are_mixed_in(corpus: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    older = make_corpus(tmp_path / "older", caption="something old")
+    settings = finetune.FinetuneSettings(kept_share=0.5)
+    (tmp_path / "run").mkdir()
+    run = finetune.FinetuneRun(corpus, tmp_path / "run", settings=settings, model=tiny_folder, kept=older, device="cpu")
+    run.look()
+    old = [all("old" in row.target for row in run.rows.rows(count=4, seed=0, step=step)) for step in range(40)]
+    assert 10 < sum(old) < 30
+
+
+def test_ranks_share_the_rows_of_a_step(
+    corpus: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run").mkdir()
+    settings = finetune.FinetuneSettings()
+    run = finetune.FinetuneRun(corpus, tmp_path / "run", settings=settings, model=tiny_folder, kept=None, device="cpu")
+    run.look()
+    whole = [row.frames for row in run.rows.rows(count=4, seed=0, step=3)]
+    monkeypatch.setattr(asked, "world_size", lambda: 2)
+    shares = []
+    for number in range(2):
+        monkeypatch.setattr(asked, "rank", lambda number=number: number)
+        shares += [row.frames for row in run.rows.rows(count=4, seed=0, step=3)]
+    assert len(shares) == len(whole) == 4
+    assert all(torch.equal(one, other) for one, other in zip(shares, whole, strict=True))
+
+
+def test_long_texts_are_counted_and_told(tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = make_corpus(tmp_path / "long", caption="a red ball " * 3334)
+    finetune.train(corpus, tmp_path / "run", model=tiny_folder, assignments=FEW, device="cpu")
+    assert "8 of 8 texts are longer than 64 tokens and are cut there" in capsys.readouterr().err
+    assert read_metrics(tmp_path / "run" / "metrics.jsonl")[0]["texts_cut"] == 8
+
+
+def test_other_settings_are_refused_in_a_run_that_was_begun(corpus: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    finetune.train(corpus, tmp_path / "run", model=tiny_folder, assignments=FEW, device="cpu")
+    with pytest.raises(SettingsError, match="rows was 4, is 5"):
+        finetune.train(corpus, tmp_path / "run", model=tiny_folder, assignments=[*FEW, "rows=5"], device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "wrong"),
+    [
+        ("finetune", ("loop.stepz=3", "did you mean loop.steps")),
+        ("decoder", ("predictd=1", "did you mean predicted")),
+        ("pretrain", ("clips.sources={a: {corpus: x, wght: 2}}", "did you mean clips.sources.a.weight")),
+    ],
+)
+def test_an_unknown_setting_names_the_nearest(
+    corpus: Path, tmp_path: Path, recipe: str, wrong: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", recipe, "--corpus", str(corpus), "--run", str(tmp_path / "run"), "--set", wrong[0]]
+    assert main(command) == 2
+    assert wrong[1] in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+STAGES = [
+    f"{name}.{setting}"
+    for name, steps in (("pictures", 2), ("clips", 3), ("long", 2))
+    for setting in (
+        f"loop.steps={steps}",
+        "rows=4",
+        "loop.record_every=1",
+        "loop.save_every=1",
+        "optim.rate=0.05",
+        "optim.warmup=1",
+    )
+]
+PRETRAIN = [*STAGES, "clips.frames=4", "long.frames=6", "workers=0"]
+
+
+def test_pretraining_goes_through_its_stages_and_can_be_interrupted(
+    corpus: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(folder: Path) -> Path:
+        return pretrain.train(corpus, folder, model=tiny_folder, cache=tmp_path, assignments=PRETRAIN, device="cpu")
+
+    unbroken = run(tmp_path / "one")
+    metrics = read_metrics(tmp_path / "one" / "metrics.jsonl")
+    assert [line["stage"] for line in metrics] == ["pictures"] * 2 + ["clips"] * 3 + ["long"] * 2
+    assert load_folder(unbroken).frames == 6
+    assert changed_parts(tiny_folder, unbroken) >= {"predictor"}
+    draw = Feed.draw
+
+    def interrupting(self: Feed, step: int) -> tuple[Batch]:
+        if self.stage == "clips" and step == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return draw(self, step)
+
+    monkeypatch.setattr(Feed, "draw", interrupting)
+    with pytest.raises(Interrupted):
+        run(tmp_path / "two")
+    monkeypatch.undo()
+    resumed = weights(run(tmp_path / "two"))
+    for name, expected in weights(unbroken).items():
+        torch.testing.assert_close(resumed[name], expected, rtol=0, atol=0, msg=name)
+
+
+def test_the_papers_numbers_are_the_defaults_of_pretraining() -> None:
+    settings = pretrain.PretrainSettings()
+    stages = [settings.pictures, settings.clips, settings.long]
+    assert [stage.frames for stage in stages] == [1, 8, 32]
+    assert [stage.rows for stage in stages] == [24_576, 12_288, 3_072]
+    assert [stage.loop.steps for stage in stages] == [100_000, 60_000, 10_000]
+    assert [stage.optim.rate for stage in stages] == [5e-5, 5e-5, 1e-5]
+    assert {stage.optim.shape for stage in stages} == {"constant"}
+    assert (settings.merge, settings.asking.query_free) == (False, 1.0)
+    sft = override(finetune.FinetuneSettings(), finetune.PAPER)
+    assert (sft.rows, sft.loop.steps, sft.optim.shape) == (3072, 83_000, "cosine")
+
+
+def test_features_are_standardised_on_the_first_batches(corpus: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    settings = override(pretrain.PretrainSettings(), PRETRAIN)
+    bundle = load_folder(tiny_folder)
+    bundle.model.x_encoder.mean.fill_(9.0)
+    (tmp_path / "run").mkdir()
+    run = pretrain.PretrainRun(corpus, tmp_path / "run", settings=settings, began_with=bundle, fresh=True, device="cpu")
+    mixture, encoder = run.mixture("pictures"), bundle.model.x_encoder
+    frames = torch.cat([mixture[step].frames[:, 0] for step in range(2)])
+    kept = frame_features(encoder, frames, mixture.processor)
+    channels = encoder.settings.channels
+    cells = kept[:, : encoder.settings.cells**2 * channels].reshape(-1, channels)
+    torch.testing.assert_close(encoder.mean, cells.mean(0), rtol=1e-2, atol=1e-4)
+
+
+@pytest.fixture
+def speaking_folder(tmp_path: Path) -> Path:
+    """The random tiny model with a decoder that knows where a text ends."""
+    bundle = tiny_bundle()
+    settings = TokenizerSettings(pad=3, end=0, max_tokens=64)
+    speaking = replace(bundle, decoder_tokenizer=Tokenizer(bundle.query_tokenizer.definition, settings))
+    save_folder(speaking, tmp_path / "speaking", card="# Random\n", int8=False)
+    return tmp_path / "speaking"
+
+
+def test_the_decoder_alone_learns_and_can_say_the_corpus_words(
+    corpus: Path, speaking_folder: Path, tmp_path: Path
+) -> None:
+    strong = ["loop.steps=4", "rows=4", "optim.rate=0.05", "optim.warmup=1"]
+    made = decoder.train(corpus, tmp_path / "run", model=speaking_folder, assignments=strong, device="cpu")
+    assert changed_parts(speaking_folder, made) == {"y_decoder"}
+    bundle = load_folder(made)
+    said = set(bundle.model.y_decoder.vocabulary.tolist())
+    assert set(bundle.decoder_tokenizer.ids("a ball 3")) <= said
+    losses = [line["loss"] for line in read_metrics(tmp_path / "run" / "metrics.jsonl") if "loss" in line]
+    assert np.isfinite(losses).all()
