@@ -24,6 +24,7 @@ from vljepa.weights.folder import Bundle, Calibration, load_folder
 FRAMES_AT_ONCE = 32
 CLIPS_AT_ONCE = 16
 TEXTS_AT_ONCE = 128
+DECODES_AT_ONCE = 256
 KEPT_TEXTS = 20_000
 
 
@@ -159,7 +160,7 @@ class Embedder:
     def decode(self, embeddings: Float[Tensor, "batch dim"]) -> list[str]:
         """The texts that embeddings stand for, as the Y-Decoder says them."""
         said: list[str] = []
-        for some in torch.split(embeddings.to(self.device), CLIPS_AT_ONCE):
+        for some in torch.split(embeddings.to(self.device), DECODES_AT_ONCE):
             said += [self.bundle.decoder_tokenizer.text(ids) for ids in self._model.decode(some)]
         return said
 

@@ -92,8 +92,18 @@ def test_only_the_vocabulary_is_said() -> None:
     assert {number for row in said for number in row} <= {4, 17, 99}
 
 
+def test_texts_that_end_leave_the_batch_and_the_others_are_said_as_alone() -> None:
+    made = model()
+    stop = made.y_decoder.settings.stop
+    made.y_decoder.vocabulary = torch.tensor(sorted({stop, 4, 17, 99}))
+    embeddings = torch.randn(24, 16)
+    together = made.decode(embeddings, max_tokens=9)
+    assert len({len(row) for row in together}) > 2
+    assert together == [made.decode(row[None], max_tokens=9)[0] for row in embeddings]
+
+
 def test_a_run_of_three_is_not_said_twice() -> None:
-    said = [torch.tensor([word]) for word in (1, 2, 3, 1, 2)]
+    said = torch.tensor([[1, 2, 3, 1, 2]])
     scores = _without_repeats(torch.zeros(1, 4), said, torch.arange(4))
     assert scores[0].tolist() == [0.0, 0.0, 0.0, -torch.inf]
 

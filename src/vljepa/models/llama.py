@@ -49,6 +49,10 @@ class Cache:
         self.kept[layer] = (key, value)
         return key, value
 
+    def keep(self, rows: Bool[Tensor, "batch"]) -> None:
+        """Forget the other texts of the batch."""
+        self.kept = {layer: (key[rows], value[rows]) for layer, (key, value) in self.kept.items()}
+
 
 class Attention(nn.Module):
     """Grouped-query attention with rotary positions."""

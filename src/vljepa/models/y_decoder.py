@@ -7,7 +7,7 @@ the tokens of `vocabulary` (those seen in training), which makes its output laye
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -66,32 +66,38 @@ class YDecoder(nn.Module):
         *,
         max_tokens: int = 40,
     ) -> list[list[int]]:
-        """The likeliest next token again and again, never the same three in a row twice; token numbers of each text."""
+        """The likeliest next token again and again, never the same three in a row twice; token numbers of each text.
+
+        A text that has ended leaves the batch, so that a long one does not make the short ones cost as much as itself.
+        """
         output = table[self.vocabulary]
         cache = Cache()
         step = self.prefix(embedding).to(output.dtype)
-        said: list[Int64[Tensor, "batch"]] = []
-        ended: Bool[Tensor, "batch"] = torch.zeros(len(embedding), dtype=torch.bool, device=embedding.device)
-        while len(said) < max_tokens and not bool(ended.all()):
+        said = torch.empty(len(embedding), 0, dtype=torch.long, device=embedding.device)
+        going = list(range(len(embedding)))
+        texts: list[list[int]] = [[] for _ in going]
+        while going and said.shape[1] < max_tokens:
             hidden = self.layers(step, cache=cache)
             scores = (hidden[:, -1] @ output.T).float()
             chosen = self.vocabulary[_without_repeats(scores, said, self.vocabulary).argmax(-1)]
-            chosen = torch.where(ended, self.settings.stop, chosen)
-            ended = ended | (chosen == self.settings.stop)
-            said.append(chosen)
-            step = functional.embedding(chosen, table)[:, None]
-        rows = torch.stack(said, dim=1).tolist() if said else [[] for _ in embedding]
-        return [row[: row.index(self.settings.stop)] if self.settings.stop in row else row for row in rows]
+            goes_on = chosen != self.settings.stop
+            said = torch.cat([said, chosen[:, None]], dim=1)[goes_on]
+            if not bool(goes_on.all()):
+                cache.keep(goes_on)
+                going = [row for row, still in zip(going, goes_on.tolist(), strict=True) if still]
+            for row, tokens in zip(going, said.tolist(), strict=True):
+                texts[row] = tokens
+            step = functional.embedding(said[:, -1:], table)
+        return texts
 
 
 def _without_repeats(
-    scores: Float[Tensor, "batch vocabulary"], said: list[Tensor], vocabulary: Int64[Tensor, "vocabulary"]
+    scores: Float[Tensor, "batch vocabulary"],
+    said: Int64[Tensor, "batch token"],
+    vocabulary: Int64[Tensor, "vocabulary"],
 ) -> Float[Tensor, "batch vocabulary"]:
     """Forbid the token that would complete a run of three that the text already holds."""
-    if len(said) < 3:
-        return scores
-    rows = torch.stack(said, dim=1)
-    for number, row in enumerate(rows.tolist()):
+    for number, row in enumerate(said.tolist()):
         pair = tuple(row[-2:])
         for place in range(len(row) - 2):
             if tuple(row[place : place + 2]) == pair:
