@@ -55,7 +55,7 @@ def listening(port: int, topic: str) -> Iterator[list[tuple[str, str]]]:
     heard: list[tuple[str, str]] = []
     subscribed = threading.Event()
     client = Client(CallbackAPIVersion.VERSION2)
-    client.on_message = lambda client, userdata, message: heard.append((message.topic, message.payload.decode()))
+    client.on_message = lambda _client, _userdata, message: heard.append((message.topic, message.payload.decode()))
     client.on_subscribe = lambda *_: subscribed.set()
     client.connect("127.0.0.1", port)
     client.loop_start()

@@ -15,10 +15,16 @@ from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "vljepa"
 MAX_LINES = 350
-# Distribution names whose import name differs.
 # Extras of the program itself; each of their packages is imported somewhere in it.
 PROGRAM_EXTRAS = ("train", "corpus", "mqtt", "eval")
-IMPORT_NAMES = {"pillow": "PIL", "pyyaml": "yaml", "scikit-learn": "sklearn", "import-linter": "importlinter", "paho-mqtt": "paho"}
+# Distribution names whose import name differs.
+IMPORT_NAMES = {
+    "pillow": "PIL",
+    "pyyaml": "yaml",
+    "scikit-learn": "sklearn",
+    "import-linter": "importlinter",
+    "paho-mqtt": "paho",
+}
 
 
 def source_files() -> Iterator[Path]:

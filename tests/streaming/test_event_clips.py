@@ -63,7 +63,7 @@ def test_watch_tells_the_clip_of_a_trigger(tiny_embedder: Embedder, video: Path,
     texts = ("a cat", "red", "left", "what colour", "a dog opens", "blue ball")
     settings = WatchSettings(
         decode="never",
-        triggers=TriggerSettings(texts=texts, threshold=0.01, cooldown=100),
+        triggers=TriggerSettings(texts=texts, threshold=0.01, cooldown=100.0),
         clips=ClipSettings(folder=tmp_path / "clips", before=0.5, after=0.5),
     )
     events = list(watch(video, tiny_embedder, settings=settings))

@@ -71,8 +71,9 @@ def test_one_who_does_not_read_holds_up_nobody_and_memory_is_bounded(monkeypatch
 
 def test_other_paths_are_not_there() -> None:
     server = EventServer("0")
-    with pytest.raises(HTTPError, match="404"):
+    with pytest.raises(HTTPError, match="404") as error:
         urlopen(f"{server.address}/", timeout=10)
+    error.value.close()
     server.close()
 
 

@@ -139,6 +139,7 @@ def test_an_error_is_handed_on_and_not_kept(tiny_embedder: Embedder) -> None:
     with serving(model) as to, proxying(GateProxy(f"{to}/v1", tiny_embedder)) as address:
         with pytest.raises(HTTPError) as error:
             ask(address, question(png(1)))
+        error.value.close()
         assert error.value.code == 429
         model.status = 200
         assert ask(address, question(png(1))) == ("answer 2", "forwarded")
@@ -148,7 +149,8 @@ def test_a_server_that_is_not_there_is_one_sentence(tiny_embedder: Embedder) -> 
     with proxying(GateProxy(f"http://me:secret@127.0.0.1:{free_port()}/v1", tiny_embedder)) as address:
         with pytest.raises(HTTPError) as error:
             ask(address, question(png(1)))
-        said = json.load(error.value)["error"]["message"]
+        with error.value as reply:
+            said = json.load(reply)["error"]["message"]
     assert error.value.code == 502
     assert "did not answer" in said and "check that the model runs there" in said and "secret" not in said
 
@@ -162,7 +164,9 @@ def test_large_requests_are_refused_before_they_are_read(
         pytest.raises((HTTPError, OSError)) as error,
     ):
         ask(address, question("x" * (2**20 + 1)))
-    assert not isinstance(error.value, HTTPError) or error.value.code == 413
+    if isinstance(error.value, HTTPError):
+        error.value.close()
+        assert error.value.code == 413
 
 
 def test_memory_is_bounded_by_the_number_of_questions(tiny_embedder: Embedder, monkeypatch: pytest.MonkeyPatch) -> None:

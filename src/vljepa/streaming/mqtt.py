@@ -98,10 +98,10 @@ class Mqtt:
         client.loop_start()
         return client
 
-    def _on_connect(self, client: Any, userdata: Any, flags: Any, reason: Any, properties: Any) -> None:
+    def _on_connect(self, _client: Any, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
             self._reason = f"it refused: {reason}"
 
-    def _on_publish(self, client: Any, userdata: Any, number: int, reason: Any, properties: Any) -> None:
+    def _on_publish(self, *_told: Any) -> None:
         """The broker has taken one."""
         self._delivered += 1

@@ -130,7 +130,8 @@ class GateProxy:
             with urlopen(request, timeout=_TIMEOUT) as reply:
                 return Reply(reply.status, reply.headers.get("Content-Type", "application/json"), reply.read())
         except HTTPError as error:
-            return Reply(error.code, error.headers.get("Content-Type", "application/json"), error.read())
+            with error:
+                return Reply(error.code, error.headers.get("Content-Type", "application/json"), error.read())
         except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", None) or error or type(error).__name__
             return _refusal(502, f"{name_of(self._address)} did not answer ({reason}): check that the model runs there")

@@ -81,7 +81,7 @@ def test_a_corpus_gives_a_report_with_receipt_curves_and_figure(
     assert report["receipt"]["command"] == f"vljepa evaluate selective --root {corpus}"
     assert all((tmp_path / f"figure.{suffix}").stat().st_size > 10_000 for suffix in ("png", "svg"))
     assert "fewer decodes" in out.read_text()
-    assert sorted(path.name.rpartition("-")[0] for path in (corpus / "selective").iterdir()) == ["camera", "clips-test"]
+    assert {path.name.rpartition("-")[0] for path in (corpus / "selective").iterdir()} == {"camera", "clips-test"}
 
 
 def test_frames_that_are_kept_are_not_encoded_again(

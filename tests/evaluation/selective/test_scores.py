@@ -19,7 +19,7 @@ from vljepa.streaming.selective import coverage, decode_points
 WORDS = ("a red ball falls", "the green cube stands still", "one blue cone turns over slowly", "two dogs run away")
 
 
-def stream(lengths: tuple[int, ...] = (8, 20, 6, 14), *, seed: int = 0) -> AnnotatedStream:
+def stream(lengths: tuple[int, ...] = (4, 26, 4, 14), *, seed: int = 0) -> AnnotatedStream:
     """Scenes along the axes in windows of two seconds, two a second, with a caption in the middle of each."""
     generator = torch.Generator().manual_seed(seed)
     rows = torch.eye(16)[: len(lengths)].repeat_interleave(torch.tensor(lengths), dim=0)

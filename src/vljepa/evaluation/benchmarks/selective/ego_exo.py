@@ -13,9 +13,8 @@ from typing import Any
 
 DESCRIPTIONS = Path("annotations") / "atomic_descriptions_val.json"
 TAKES = Path("takes.json")
-# The paper's streams are of procedural tasks; the names of takes say which tasks they are.
+# The paper's streams are of procedural tasks; the tasks' and the takes' names say which those are.
 PROCEDURAL = ("cooking", "bike", "health", "cpr", "covid")
-_PROCEDURAL = re.compile("|".join((*PROCEDURAL, "omelet", "salad", "noodle", "pasta", "coffee", "tea", "milk", "egg")))
 _ANYBODY = re.compile(r"\bC\b")
 
 
@@ -75,13 +74,14 @@ def _load(path: Path) -> Any:
 
 def _is_procedural(facts: Mapping[str, Any]) -> bool:
     told = f"{facts.get('parent_task_name', '')} {facts.get('task_name', '')} {facts.get('take_name', '')}".lower()
-    return _PROCEDURAL.search(told) is not None
+    return any(task in told for task in PROCEDURAL)
 
 
 def _descriptions(annotations: list[Mapping[str, Any]]) -> tuple[Description, ...]:
     """The longest list of sentences that are seen from the head."""
     usable = [list(_seen(one["descriptions"])) for one in annotations if not one.get("rejected")]
-    return tuple(sorted(max(usable, key=len, default=[]), key=lambda description: description.time))
+    usable.sort(key=len)
+    return tuple(sorted(usable[-1], key=lambda description: description.time)) if usable else ()
 
 
 def _seen(descriptions: list[Mapping[str, Any]]) -> Iterator[Description]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,8 +129,3 @@ def picture(frame: Frame, squares: Mapping[str, Squares]) -> UInt8[Tensor, "3 si
         return one
     other = squares[frame.over][frame.over_number]
     return ((1 - frame.share) * one.float() + frame.share * other.float()).round().to(torch.uint8)
-
-
-def used_clips(scripts: Iterable[Script]) -> set[str]:
-    """The clips that scripts show."""
-    return {clip for script in scripts for frame in script.frames for clip in (frame.clip, frame.over) if clip}

@@ -105,12 +105,14 @@ def write_script(plays: Sequence[Play], *, rate: float, seed: int) -> Script:
 
 
 def _lengths(num_scenes: int, rate: float, random: Random) -> list[int]:
-    """Frames of each scene; all are stretched where the stream would be too short or too long."""
+    """Frames of each scene; what each lasts beyond the shortest is stretched where the stream has to be longer or not."""
     shortest, longest = _SCENE
-    drawn = [min(max(random.lognormvariate(math.log(_TYPICAL), _SPREAD), shortest), longest) for _ in range(num_scenes)]
-    total = sum(drawn)
-    stretch = min(max(total, SHORTEST + num_scenes / rate), LONGEST - num_scenes / rate) / total
-    return [max(round(seconds * stretch * rate), 2) for seconds in drawn]
+    drawn = [random.lognormvariate(math.log(_TYPICAL), _SPREAD) for _ in range(num_scenes)]
+    beyond = [min(max(seconds, shortest), longest) - shortest for seconds in drawn]
+    total, rounding = sum(beyond), num_scenes / rate
+    least, most = (seconds - num_scenes * shortest for seconds in (SHORTEST + rounding, LONGEST - rounding))
+    stretch = min(max(total, least), most) / total
+    return [round((shortest + stretch * seconds) * rate) for seconds in beyond]
 
 
 def _dissolve(frames: list[Frame], before: _Scene, after: _Scene, *, num_frames: int) -> None:
