@@ -105,7 +105,7 @@ def write_script(plays: Sequence[Play], *, rate: float, seed: int) -> Script:
 
 
 def _lengths(num_scenes: int, rate: float, random: Random) -> list[int]:
-    """Frames of each scene; what they last beyond the shortest is stretched where the stream is too short or too long."""
+    """Frames of each scene; what they last beyond the shortest is stretched where a stream is too short or too long."""
     shortest, longest = _SCENE
     drawn = [random.lognormvariate(math.log(_TYPICAL), _SPREAD) for _ in range(num_scenes)]
     beyond = [min(max(seconds, shortest), longest) - shortest for seconds in drawn]
