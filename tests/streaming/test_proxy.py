@@ -107,6 +107,25 @@ def test_requests_are_handed_on_byte_for_byte_with_their_key(tiny_embedder: Embe
     assert json.loads(body) == request
 
 
+def test_no_path_or_redirect_takes_a_key_to_another_host(tiny_embedder: Embedder) -> None:
+    elsewhere = Model()
+    with serving(elsewhere) as other:
+        host = other.removeprefix("http://")
+
+        def send_away(visit: Visit) -> None:
+            visit.send_response(302)
+            visit.send_header("Location", f"{other}/stolen")
+            visit.send_header("Content-Length", "0")
+            visit.end_headers()
+
+        with serving(send_away) as to:
+            proxy = GateProxy(to, tiny_embedder)
+            for path in (f"@{host}/", f"//{host}/", f"http://{host}/", "/v1/models"):
+                reply, decision = proxy.answer("GET", path, {"Authorization": "Bearer mine"}, b"")
+                assert (reply.status, decision) == (302, "passed")
+    assert elsewhere.visits == []
+
+
 def test_other_words_models_and_keys_are_other_questions(tiny_embedder: Embedder) -> None:
     model = Model()
     with serving(model) as to, proxying(GateProxy(f"{to}/v1", tiny_embedder, settings=SETTINGS)) as address:

@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from vljepa.data.errors import MediaError, name_of
 from vljepa.embedder import Embedder
@@ -33,7 +33,17 @@ LARGEST_BODY = 64 * 2**20
 KEPT_QUESTIONS = 256
 _TIMEOUT = 600.0
 _HANDED_ON = ("Authorization", "Content-Type", "Accept", "OpenAI-Organization", "OpenAI-Project")
-_PARTS = {"image_url": "image_url", "video_url": "video_url", "input_video": "video_url"}
+_PARTS = ("image_url", "video_url")
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    """Where the server sends clients elsewhere it says so to them; their keys are not taken there."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+_opener = build_opener(_NoRedirect)
 
 
 class Reply(NamedTuple):
@@ -124,10 +134,11 @@ class GateProxy:
     def _forward(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """The server's own reply, also where it is an error; 502 with a sentence where there is none."""
         # Clients are told `http://here/v1`: what follows the version is appended to the address, which has its own.
-        rest = path.removeprefix("/v1")
-        request = Request(f"{self._address}{rest}", body or None, dict(headers), method=method)
+        # The slash is ours, so that no path can name another host.
+        rest = path.removeprefix("/v1").lstrip("/")
+        request = Request(f"{self._address}/{rest}", body or None, dict(headers), method=method)
         try:
-            with urlopen(request, timeout=_TIMEOUT) as reply:
+            with _opener.open(request, timeout=_TIMEOUT) as reply:
                 return Reply(reply.status, reply.headers.get("Content-Type", "application/json"), reply.read())
         except HTTPError as error:
             with error:
@@ -150,7 +161,7 @@ def _asked(body: bytes) -> _Asked | None:
         request = json.loads(body)
         media: list[bytes] = []
         for part in _media_parts(request):
-            kind = _PARTS[part["type"]]
+            kind = part["type"]
             address = part[kind]["url"] if isinstance(part[kind], dict) else part[kind]
             head, comma, content = str(address).partition(",")
             if not (head.startswith("data:") and head.endswith(";base64") and comma):
