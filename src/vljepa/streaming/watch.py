@@ -92,9 +92,8 @@ def watch(
     narrator = Narrator(embedder, silent=settings.decode == "never")
     clips = _clips(settings, embedder)
     watched = Watched()
-    looked = embedded_windows(
-        source, embedder, settings=settings, watched=watched, progress=progress, see=clips and clips.see
-    )
+    see = None if clips is None else clips.see
+    looked = embedded_windows(source, embedder, settings=settings, watched=watched, progress=progress, see=see)
     with closing(looked) as found:
         try:
             for embeddings, times in found:
