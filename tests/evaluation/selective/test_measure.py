@@ -41,6 +41,12 @@ def sample(key: str, number: int, *, source: str, split: Any, events: tuple[Even
     )
 
 
+@pytest.fixture(autouse=True)
+def few_rates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enough for a curve."""
+    monkeypatch.setattr("vljepa.evaluation.benchmarks.selective.measure.RATES", (0.05, 0.2, 1.0, 2.0))
+
+
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Seventy test clips, ten that are for training and would give themselves away, two recordings with events."""

@@ -10,7 +10,7 @@ import torch
 
 from vljepa.embedder import Embedder
 from vljepa.evaluation.benchmarks.selective.footage import AnnotatedStream
-from vljepa.evaluation.benchmarks.selective.methods import Condition, Watcher, all_conditions, exact
+from vljepa.evaluation.benchmarks.selective.methods import RATES, Condition, Watcher, all_conditions, exact
 from vljepa.evaluation.benchmarks.selective.plot import plot
 from vljepa.evaluation.benchmarks.selective.scores import Scores, curves_by_name, interval, saving, score_all
 from vljepa.evaluation.benchmarks.selective.scripts import Annotation
@@ -74,10 +74,10 @@ def test_an_embedding_is_decoded_once_and_only_where_an_annotation_is_near(speak
 
 
 def test_all_conditions_are_there() -> None:
-    names = {condition.name for condition in all_conditions()}
+    names = {condition.name for condition in all_conditions(RATES)}
     ways = ("ward", "uniform", "cluster", "change", "variance")
     assert names == {f"{way}, {kind}" for way in ways for kind in ("mean", "exact")} | {"every, exact"}
-    rates = [condition.rate for condition in all_conditions() if condition.name == "ward, mean"]
+    rates = [condition.rate for condition in all_conditions(RATES) if condition.name == "ward, mean"]
     assert rates[0] == 0.01 and rates[-1] == 2.0 and 1.0 in rates
 
 

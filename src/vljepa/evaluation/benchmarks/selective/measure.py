@@ -31,7 +31,7 @@ def evaluate_selective(
     curves: dict[str, Any] = {}
     for name, streams in sets.items():
         report(f"{name}: {len(streams)} streams")
-        scores = score_all(streams, all_conditions(), embedder, report=report)
+        scores = score_all(streams, all_conditions(RATES), embedder, report=report)
         reference = _reference(scores)
         found = {way: saving(curve, reference) for way, curve in curves_by_name(scores).items() if len(curve) > 1}
         curves[name] = _curves(streams, scores, reference, found)

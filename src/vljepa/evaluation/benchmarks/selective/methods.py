@@ -35,7 +35,7 @@ class Condition:
         return f"{self.way}, {'mean' if self.pooled else 'exact'}"
 
 
-def all_conditions(rates: Sequence[float] = RATES) -> list[Condition]:
+def all_conditions(rates: Sequence[float]) -> list[Condition]:
     """All ways at all rates, with and without averaging; `every` has neither choice."""
     ways: tuple[Way, ...] = ("ward", "uniform", *ONLINE)
     chosen = [
