@@ -22,14 +22,14 @@ def wait_until(true: object, *, seconds: float = 10.0) -> None:
 
 def test_events_arrive_in_order_under_their_kind() -> None:
     port = free_port()
-    with brokering(port), listening(port, "home/door/#") as heard:
-        sink = Mqtt(f"mqtt://127.0.0.1:{port}/home/door/")
+    with brokering(port), listening(port, "house/door/#") as heard:
+        sink = Mqtt(f"mqtt://127.0.0.1:{port}/house/door/")
         for event in (SEGMENT, SEGMENT | {"start": 2.0}, SUMMARY):
             sink.put(event)
         sink.close()
         wait_until(lambda: len(heard) == 3)
         assert sink.undelivered == 0
-    assert [topic for topic, _ in heard] == ["home/door/segment", "home/door/segment", "home/door/summary"]
+    assert [topic for topic, _ in heard] == ["house/door/segment", "house/door/segment", "house/door/summary"]
     assert [json.loads(text) for _, text in heard] == [SEGMENT, SEGMENT | {"start": 2.0}, SUMMARY]
 
 
