@@ -24,6 +24,7 @@ from vljepa.weights.folder import Bundle, Calibration, load_folder
 FRAMES_AT_ONCE = 32
 CLIPS_AT_ONCE = 16
 TEXTS_AT_ONCE = 128
+DECODES_AT_ONCE = 32
 KEPT_TEXTS = 20_000
 CANDIDATES = 8
 
@@ -163,7 +164,7 @@ class Embedder:
         Beams of one text often differ in the word that matters (a colour, a side), which the Y-Encoder can tell.
         """
         said: list[str] = []
-        for some in torch.split(embeddings.to(self.device), CLIPS_AT_ONCE):
+        for some in torch.split(embeddings.to(self.device), DECODES_AT_ONCE):
             found = [
                 [self.bundle.decoder_tokenizer.text(ids) for ids in texts]
                 for texts in self._model.decode(some, beams=CANDIDATES)

@@ -155,6 +155,10 @@ def test_sinks_of_watch(refused: Any, video: Path, tmp_path: Path):
     same = tmp_path / "same"
     assert "named for two kinds" in refused("watch", video, "--srt", same, "--jsonl", same)
     assert "no folder" in refused("watch", video, "--vtt", tmp_path / "nowhere" / "a.vtt")
+    assert "is no MQTT address" in refused("watch", video, "--mqtt", "broker.local/door")
+    assert "is no port to listen on" in refused("watch", video, "--serve-events", "door")
+    assert "say what to watch for" in refused("watch", video, "--save-clips", tmp_path / "clips")
+    assert "seconds before are -1" in refused("watch", video, "--save-clips", tmp_path, "--before=-1", "--trigger", "a")
 
 
 @pytest.mark.parametrize("option", ["--srt", "--vtt", "--jsonl"])

@@ -120,6 +120,18 @@ def test_beams_are_the_likeliest_texts_of_all() -> None:
     assert all(len(found) == 5 and len({tuple(ids) for ids in found}) == 5 for found in few)
 
 
+def test_texts_that_end_leave_the_batch_and_the_others_are_said_as_alone() -> None:
+    made = model()
+    stop = made.y_decoder.settings.stop
+    made.y_decoder.vocabulary = torch.tensor(sorted({stop, 4, 17, 99}))
+    embeddings = torch.randn(24, 16)
+    together = made.decode(embeddings, max_tokens=9)
+    assert len({len(row) for (row,) in together}) > 2
+    several = made.decode(embeddings, max_tokens=9, beams=3)
+    assert several == [made.decode(row[None], max_tokens=9, beams=3)[0] for row in embeddings]
+    assert together == [made.decode(row[None], max_tokens=9)[0] for row in embeddings]
+
+
 def test_a_run_of_three_is_not_said_twice() -> None:
     said = torch.tensor([[1, 2, 3, 1, 2]])
     scores = _without_repeats(torch.zeros(1, 4), said, torch.arange(4))

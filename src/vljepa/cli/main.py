@@ -18,6 +18,7 @@ VERBS = {
     "ask": "answer a question about a picture or video",
     "caption": "say what a picture or video shows",
     "watch": "follow a video and speak when its meaning changes",
+    "gate": "spare another vision model the frames that say nothing new",
     "prepare": "build a training corpus",
     "train": "train a model",
     "evaluate": "measure a model, with receipts",

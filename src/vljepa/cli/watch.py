@@ -65,6 +65,7 @@ def add_options(parser: ArgumentParser) -> None:
         metavar="S",
         help="seconds before the same trigger may be told again (default: 10)",
     )
+    _add_clips(parser)
     parser.add_argument("--fps", type=float, metavar="N", help="frames a second of a folder of frames")
     parser.add_argument(
         "--when-slow",
@@ -76,16 +77,36 @@ def add_options(parser: ArgumentParser) -> None:
     add_model_options(parser)
 
 
+def _add_clips(parser: ArgumentParser) -> None:
+    """What is saved around triggers."""
+    parser.add_argument(
+        "--save-clips", type=Path, metavar="DIR", help="save what is seen around each trigger there, as MP4"
+    )
+    for side in ("before", "after"):
+        parser.add_argument(
+            f"--{side}",
+            type=float,
+            default=5.0,
+            metavar="S",
+            help=f"seconds of a saved clip {side} the trigger's window (default: 5)",
+        )
+
+
 def _add_sinks(parser: ArgumentParser) -> None:
     """Where events go besides standard output."""
     parser.add_argument("--srt", type=Path, metavar="F", help="write the captions as subtitles, too")
     parser.add_argument("--vtt", type=Path, metavar="F", help="the same as WebVTT, for web players")
     parser.add_argument("--jsonl", type=Path, metavar="F", help="write every event as a line of JSON, too")
     parser.add_argument("--webhook", metavar="URL", help="post every event there as JSON, too")
+    parser.add_argument("--mqtt", metavar="URL", help="publish every event under mqtt://host/topic, too")
+    parser.add_argument(
+        "--serve-events", metavar="[HOST:]PORT", help="send every event to browsers at http://HOST:PORT/events, too"
+    )
 
 
 def run(options: Namespace) -> None:
     """Tell the events as they come, here and to the sinks."""
+    from vljepa.streaming.event_clips import ClipSettings
     from vljepa.streaming.triggers import TriggerSettings
     from vljepa.streaming.watch import WatchSettings
 
@@ -94,6 +115,8 @@ def run(options: Namespace) -> None:
         rate=options.rate,
         online=options.online,
         triggers=TriggerSettings(texts=tuple(options.trigger), threshold=options.threshold, cooldown=options.cooldown),
+        clips=options.save_clips
+        and ClipSettings(folder=options.save_clips, before=options.before, after=options.after),
         window=options.window,
         hop=options.hop,
         query=options.query.strip(),
@@ -117,7 +140,6 @@ def run(options: Namespace) -> None:
 def _sinks(options: Namespace) -> Iterator[list["Sink"]]:
     """The sinks that were asked for: checked before the long work, closed after it."""
     from vljepa.streaming.sinks import JsonLines, SubRip, WebVtt
-    from vljepa.streaming.webhook import Webhook
 
     kinds = ((SubRip, options.srt), (WebVtt, options.vtt), (JsonLines, options.jsonl))
     paths = [path for _, path in kinds if path is not None]
@@ -126,9 +148,8 @@ def _sinks(options: Namespace) -> Iterator[list["Sink"]]:
     if len(set(paths)) < len(paths):
         raise ValueError(f"{paths[-1]} was named for two kinds of output: give each a file of its own")
     sinks: list[Sink] = [kind(path) for kind, path in kinds if path is not None]
-    if options.webhook is not None:
-        sinks.append(Webhook(options.webhook))
     try:
+        _open_network(options, sinks)
         yield sinks
     finally:
         for sink in sinks:
@@ -137,12 +158,32 @@ def _sinks(options: Namespace) -> Iterator[list["Sink"]]:
         note(f"written: {', '.join(map(str, paths))}")
 
 
+def _open_network(options: Namespace, sinks: list["Sink"]) -> None:
+    """Add the sinks that listen or connect; those that are open already are closed by the caller where one fails."""
+    if options.webhook is not None:
+        from vljepa.streaming.webhook import Webhook
+
+        sinks.append(Webhook(options.webhook))
+    if options.mqtt is not None:
+        from vljepa.streaming.mqtt import Mqtt
+
+        sinks.append(Mqtt(options.mqtt))
+    if options.serve_events is not None:
+        from vljepa.streaming.event_server import EventServer
+
+        server = EventServer(options.serve_events)
+        sinks.append(server)
+        note(f"events are at {server.address}/events")
+
+
 def _say_event(event: dict[str, Any]) -> None:
     if event["event"] == "summary":
         _say_summary(event)
         return
     if event["event"] == "trigger":
         text = f"! {event['text']}   (score {event['score']:.1f})"
+    elif event["event"] == "clip":
+        text = f"saved {event['path']}"
     elif event["caption"] is None:
         text = "(not decoded)"
     else:

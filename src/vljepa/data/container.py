@@ -95,7 +95,8 @@ def _camera_number(source: str) -> str:
 
 def _open_address(address: str) -> InputContainer:
     name = name_of(address)
-    options = {"rtsp_transport": "tcp"} if address.startswith("rtsp") else {}
+    # Over TCP no packet is lost on the way; cameras that only know UDP are asked for that next.
+    options = {"rtsp_flags": "prefer_tcp"} if address.startswith("rtsp") else {}
     try:
         container = _opened(address, options=options, timeout=_TIMEOUT_SECONDS)
     except av.error.ExitError as error:

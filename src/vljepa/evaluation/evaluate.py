@@ -7,7 +7,8 @@ from vljepa.embedder import Embedder
 from vljepa.evaluation.report import Report
 
 BENCHMARKS = {
-    "small": "the held-out part of the small corpus: pictures, photographs, names, questions, captions, streams"
+    "small": "the held-out part of the small corpus: pictures, photographs, names, questions, captions, streams",
+    "selective": "decodes that a stream needs, for every way to choose them: joined held-out clips, camera, EgoExo4D",
 }
 
 
@@ -25,6 +26,10 @@ def evaluate(
         raise ValueError(f"there is no benchmark {name!r}: choose one of {', '.join(BENCHMARKS)}")
     if root is None:
         raise ValueError(f"{name} needs its data: give --root with a corpus made by `vljepa prepare`")
+    if name == "selective":
+        from vljepa.evaluation.benchmarks.selective.measure import evaluate_selective
+
+        return evaluate_selective(embedder, root, command=command, report=tell)
     from vljepa.evaluation.benchmarks.small import evaluate_small
 
     return evaluate_small(embedder, root, cache=cache, command=command, report=tell)

@@ -4,6 +4,7 @@ A small causal language model that reads a few prefix tokens made linearly from 
 the tokens of `vocabulary` (those seen in training), which makes its output layer several times smaller.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -69,46 +70,55 @@ class YDecoder(nn.Module):
     ) -> list[list[list[int]]]:
         """The `beams` likeliest texts of each embedding (beam search, likeliest first), as token numbers.
 
-        No text says the same three tokens in a row twice. One beam is the likeliest next token again and again.
+        No text says the same three tokens in a row twice. One beam is the likeliest next token again and again. An
+        embedding whose beams have all ended leaves the batch, so that a long text does not make short ones cost more.
         """
         output = table[self.vocabulary]
         cache = Cache()
-        rows = len(embedding)
+        going = torch.arange(len(embedding), device=embedding.device)
         hidden = self.layers(self.prefix(embedding).to(output.dtype), cache=cache)[:, -1]
-        cache.select(torch.arange(rows, device=embedding.device).repeat_interleave(beams))
+        cache.select(going.repeat_interleave(beams))
         hidden = hidden.repeat_interleave(beams, 0)
         # All beams of a text begin alike: only the first may choose, or all would choose the same.
-        likelihood = torch.full((rows, beams), -torch.inf, device=embedding.device)
+        likelihood = torch.full((len(embedding), beams), -torch.inf, device=embedding.device)
         likelihood[:, 0] = 0.0
-        said = torch.empty(rows * beams, 0, dtype=torch.long, device=embedding.device)
-        ended: Bool[Tensor, "beam"] = torch.zeros(rows * beams, dtype=torch.bool, device=embedding.device)
-        while said.shape[1] < max_tokens and not bool(ended.all()):
+        said = torch.empty(len(hidden), 0, dtype=torch.long, device=embedding.device)
+        ended: Bool[Tensor, "beam"] = torch.zeros(len(hidden), dtype=torch.bool, device=embedding.device)
+        found: list[list[list[int]]] = [[] for _ in embedding]
+        while len(going):
             scores = _without_repeats((hidden @ output.T).float(), said, self.vocabulary).log_softmax(-1)
-            scores = self._after_end(scores, ended) + likelihood.view(-1, 1)
-            likelihood, best = scores.view(rows, -1).topk(beams, dim=-1)
-            first = torch.arange(rows, device=best.device)[:, None] * beams
-            parent = (first + best // output.shape[0]).flatten()
-            word = self.vocabulary[(best % output.shape[0]).flatten()]
+            scores = _after_end(scores, ended) + likelihood.view(-1, 1)
+            likelihood, best = scores.view(len(going), -1).topk(beams, dim=-1)
+            first = torch.arange(len(going), device=best.device)[:, None] * beams
+            parent = (first + best // len(output)).flatten()
+            word = self.vocabulary[(best % len(output)).flatten()]
             word = torch.where(ended[parent], self.settings.stop, word)
             said = torch.cat([said[parent], word[:, None]], dim=1)
             ended = ended[parent] | (word == self.settings.stop)
-            cache.select(parent)
+            over = ended.view(-1, beams).all(1) | (said.shape[1] >= max_tokens)
+            for item in over.nonzero().flatten().tolist():
+                beam = slice(item * beams, (item + 1) * beams)
+                found[int(going[item])] = self._texts(said[beam], likelihood[item])
+            on = ~over
+            going, likelihood, rows = going[on], likelihood[on], on.repeat_interleave(beams)
+            said, ended, word = said[rows], ended[rows], word[rows]
+            cache.select(parent[rows])
             hidden = self.layers(functional.embedding(word, table)[:, None], cache=cache)[:, -1]
-        texts = [row[: row.index(self.settings.stop)] if self.settings.stop in row else row for row in said.tolist()]
-        # A vocabulary of fewer words than beams leaves some beams without a text.
-        possible = torch.isfinite(likelihood).flatten().tolist()
-        return [
-            [texts[beam] for beam in range(start, start + beams) if possible[beam]]
-            for start in range(0, len(texts), beams)
-        ]
+        return found
 
-    def _after_end(
-        self, scores: Float[Tensor, "beam vocabulary"], ended: Bool[Tensor, "beam"]
-    ) -> Float[Tensor, "beam vocabulary"]:
-        """A text that has ended goes on in one way only, at no cost; which token stands for that does not matter."""
-        nothing = torch.full_like(scores[0], -torch.inf)
-        nothing[0] = 0.0
-        return torch.where(ended[:, None], nothing, scores)
+    def _texts(self, said: Int64[Tensor, "beam token"], likelihood: Float[Tensor, "beam"]) -> list[list[int]]:
+        """Beams up to their ends; a vocabulary of fewer words than beams leaves some beams without a text."""
+        rows = [row for row, value in zip(said.tolist(), likelihood.tolist(), strict=True) if value > -math.inf]
+        return [row[: row.index(self.settings.stop)] if self.settings.stop in row else row for row in rows]
+
+
+def _after_end(
+    scores: Float[Tensor, "beam vocabulary"], ended: Bool[Tensor, "beam"]
+) -> Float[Tensor, "beam vocabulary"]:
+    """A text that has ended goes on in one way only, at no cost; which token stands for that does not matter."""
+    nothing = torch.full_like(scores[0], -torch.inf)
+    nothing[0] = 0.0
+    return torch.where(ended[:, None], nothing, scores)
 
 
 def _without_repeats(

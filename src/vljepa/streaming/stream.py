@@ -28,6 +28,7 @@ from vljepa.types import Clip
 
 Item = TypeVar("Item")
 Progress = Callable[[float], None]
+See = Callable[[float, UInt8[Tensor, "height width 3"]], None]
 Square = UInt8[Tensor, "3 side side"]
 WhenSlow = Literal["drop", "wait"]
 SHORTEST, LONGEST = 0.05, 3600.0
@@ -111,9 +112,9 @@ class _Clock:
 class _Frames:
     """Frames with their seconds from a source that a thread reads; `broke_off` where it ended before its time."""
 
-    def __init__(self, video: Video, embedder: Embedder, *, settings: WindowSettings) -> None:
+    def __init__(self, video: Video, embedder: Embedder, *, settings: WindowSettings, see: See | None) -> None:
         drop = video.real_time if settings.when_slow is None else settings.when_slow == "drop"
-        self.reader = Reader(_squares(video, embedder, settings=settings), places=QUEUED_FRAMES, drop=drop)
+        self.reader = Reader(_squares(video, embedder, settings=settings, see=see), places=QUEUED_FRAMES, drop=drop)
         self.endless = video.endless  # the thread closes the video before all is taken
         self.broke_off = False
         self._any = False
@@ -152,16 +153,18 @@ def embedded_windows(
     settings: WindowSettings,
     watched: Watched,
     progress: Progress = lambda seconds: None,
+    see: See | None = None,
 ) -> Generator[tuple[Float[Tensor, "batch dim"], list[tuple[float, float]]], None, None]:
     """The windows of a source as they come, some at once: their embeddings, their starts and ends in seconds.
 
-    Ends with the source or with Ctrl-C. `watched` is filled in; `progress` hears the second it is at. MediaError where
-    there is no video to read, also for a picture. What breaks off later ends the stream, and is told to the log.
+    Ends with the source or with Ctrl-C. `watched` is filled in; `progress` hears the second it is at, and `see`, on the
+    thread that reads, every frame that is looked at. MediaError where there is no video to read, also for a picture.
+    What breaks off later ends the stream, and is told to the log.
     """
     clock = _Clock()
     begin: float | None = None
     video = Video(source, size=embedder.side, fps=settings.fps)
-    frames = _Frames(video, embedder, settings=settings)
+    frames = _Frames(video, embedder, settings=settings, see=see)
     with frames.reader as reader:
         found = _windows(frames, embedder, settings=settings, clock=clock)
         try:
@@ -181,13 +184,26 @@ def embedded_windows(
             watched.interrupted |= frames.broke_off
 
 
+def frame_rate(embedder: Embedder, settings: WindowSettings) -> float:
+    """Frames a second that are looked at."""
+    return embedder.num_frames / settings.window
+
+
+def seconds_ahead(embedder: Embedder, settings: WindowSettings) -> float:
+    """By how much the thread that reads may be ahead of the windows that are handed out."""
+    waiting = (QUEUED_FRAMES + FRAMES_AT_ONCE + 1) / frame_rate(embedder, settings)
+    return waiting + settings.window + CLIPS_AT_ONCE * settings.hop
+
+
 def _squares(
-    video: Video, embedder: Embedder, *, settings: WindowSettings
+    video: Video, embedder: Embedder, *, settings: WindowSettings, see: See | None
 ) -> Generator[tuple[float, Square], None, None]:
     """The frames that are looked at, in the size of the X-Encoder; closes the video."""
     with video:
-        rate = embedder.num_frames / settings.window
+        rate = frame_rate(embedder, settings)
         for seconds, frame in video.iterate(rate=rate, start=settings.start, end=settings.end):
+            if see is not None:
+                see(seconds, frame)
             yield seconds, embedder.squares(Clip(frames=frame[None], times=torch.zeros(1)))[0]
 
 

@@ -1,7 +1,7 @@
 """Watch a video and speak only when the meaning changes: a source in, events out (the paper's selective decoding).
 
 Events are plain dictionaries, ready for JSON: {"event": "segment", ...} in time order, {"event": "trigger", ...} when
-it fires, {"event": "summary", ...} last.
+it fires, {"event": "clip", ...} when one was saved, {"event": "summary", ...} last.
 """
 
 from collections.abc import Iterator
@@ -13,11 +13,20 @@ from typing import Any, Literal, get_args
 from vljepa.embedder import Embedder
 from vljepa.streaming.chooser import Chooser, WholeStream, offline_points, pushed
 from vljepa.streaming.cuts import Method
+from vljepa.streaming.event_clips import ClipSettings, EventClips, SavedClip
 from vljepa.streaming.narrator import Description, Narrator
 from vljepa.streaming.online import OnlineSegmenter, OnlineSettings
 from vljepa.streaming.segment import MergeTree
 from vljepa.streaming.selective import Policy
-from vljepa.streaming.stream import Progress, Stream, Watched, WindowSettings, embedded_windows
+from vljepa.streaming.stream import (
+    Progress,
+    Stream,
+    Watched,
+    WindowSettings,
+    embedded_windows,
+    frame_rate,
+    seconds_ahead,
+)
 from vljepa.streaming.triggers import Firing, Triggers, TriggerSettings
 
 Event = dict[str, Any]
@@ -31,12 +40,14 @@ class WatchSettings(WindowSettings):
     `decode`: at the middle of each segment of one meaning (`selective`), at even steps (`uniform`), at each window
     (`every`), or not at all (`never`: segments without text). `rate`: decodes a second that may be spent. `online`:
     segments are found while the stream is running, by this method; without it they are found when it is over.
+    `clips`: what is seen around a trigger is saved there.
     """
 
     decode: Decode = "selective"
     rate: float = 0.2
     online: Method | None = None
     triggers: TriggerSettings = field(default_factory=TriggerSettings)
+    clips: ClipSettings | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -48,6 +59,8 @@ class WatchSettings(WindowSettings):
             if self.decode not in ("selective", "never"):
                 raise ValueError(f"online segments are 'selective', not {self.decode!r}: leave one of the two out")
             OnlineSettings(method=self.online, rate=self.rate)
+        if self.clips is not None and not self.triggers.texts:
+            raise ValueError("clips are saved around triggers, and there is none: say what to watch for")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,21 +83,27 @@ def watch(
 
     With `online` a segment is told soon after its end, when the next one turns out to say something else; without it
     everything is embedded before the first is known, since the clustering looks at the whole stream. Triggers fire on
-    the window that they are true of. Ctrl-C ends the watching, and what was seen until then is told. `progress` hears
-    the second that was reached.
+    the window that they are true of; clips around them are told when they are saved. Ctrl-C ends the watching, and what
+    was seen until then is told. `progress` hears the second that was reached.
     """
     settings = settings or WatchSettings()
     triggers = Triggers(settings.triggers, encode=embedder.texts)
     chooser = _chooser(settings)
     narrator = Narrator(embedder, silent=settings.decode == "never")
+    clips = _clips(settings, embedder)
     watched = Watched()
-    with closing(embedded_windows(source, embedder, settings=settings, watched=watched, progress=progress)) as found:
+    see = None if clips is None else clips.see
+    looked = embedded_windows(source, embedder, settings=settings, watched=watched, progress=progress, see=see)
+    with closing(looked) as found:
         try:
             for embeddings, times in found:
-                yield from map(_trigger_event, triggers.push(embeddings, times))
+                fired = triggers.push(embeddings, times)
+                yield from map(_trigger_event, fired)
+                yield from map(_clip_event, _saved(clips, fired))
                 yield from map(_segment_event, narrator.tell(pushed(chooser, embeddings, times)))
         except KeyboardInterrupt:  # in the middle of decoding; the windows have their own
             watched.interrupted = True
+    yield from map(_clip_event, clips.write(all_of_them=True) if clips else [])
     yield from map(_segment_event, [*narrator.tell(chooser.flush()), *narrator.finish()])
     yield _summary_event(watched, narrator)
 
@@ -99,6 +118,23 @@ def described(
     narrator = Narrator(embedder, silent=decode == "never")
     told = [*narrator.tell(points), *narrator.finish()]
     return Described(descriptions=tuple(told), decodes=narrator.decodes, seconds_decode=narrator.seconds_decode)
+
+
+def _clips(settings: WatchSettings, embedder: Embedder) -> EventClips | None:
+    if settings.clips is None:
+        return None
+    # Twice: once until a window is there, and once until the next one shows that its clip is complete.
+    ahead = 2 * seconds_ahead(embedder, settings)
+    return EventClips(settings.clips, rate=frame_rate(embedder, settings), ahead=ahead)
+
+
+def _saved(clips: EventClips | None, fired: list[Firing]) -> list[SavedClip]:
+    """Ask for the clips of what fired, and write those that are complete by now."""
+    if clips is None:
+        return []
+    for firing in fired:
+        clips.want(firing)
+    return clips.write()
 
 
 def _chooser(settings: WatchSettings) -> Chooser:
@@ -130,6 +166,16 @@ def _trigger_event(firing: Firing) -> Event:
         "start": round(firing.start, 3),
         "end": round(firing.end, 3),
         "score": round(firing.score, 2),
+    }
+
+
+def _clip_event(clip: SavedClip) -> Event:
+    return {
+        "event": "clip",
+        "text": clip.text,
+        "path": str(clip.path),
+        "start": round(clip.start, 3),
+        "end": round(clip.end, 3),
     }
 
 
