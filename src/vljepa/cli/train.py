@@ -1,5 +1,10 @@
-"""`vljepa train small`: train a model from a corpus, from where an interrupted run of the same folder stopped."""
+"""`vljepa train small`: train a model from a corpus, from where an interrupted run of the same folder stopped.
 
+Several processes: `torchrun --nproc-per-node 8 -m vljepa.cli train ...`, the same command with another launcher.
+"""
+
+import os
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -16,23 +21,63 @@ def add_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="downloaded packages (default: CORPUS/packages)")
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="A.B=C", help="settings to change")
+    parser.add_argument("--change-settings", action="store_true", help="go on with other settings than it was begun with")
+    parser.add_argument(
+        "--track", nargs="+", default=[], metavar="NAME", help="trackers beside metrics.jsonl: tensorboard, trackio, wandb"
+    )
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda")
     add_json_option(parser)
 
 
 def run(options: Namespace) -> int:
     """Train to the end; Ctrl-C saves what there is."""
+    from vljepa.runtime import choose_device, joined_ranks, rank, world_size
+
+    with joined_ranks(choose_device(options.device)):
+        status = _train(options, tell=rank() == 0)
+        several = world_size() > 1
+        if several and status:
+            _leave(status)  # without a farewell, for which a lost rank would be waited for
+    if several:
+        _leave(status)
+    return status
+
+
+def _leave(status: int) -> None:
+    """End this rank's process: threads of gloo and of autograd abort it now and then while the interpreter goes."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _train(options: Namespace, *, tell: bool) -> int:
     from vljepa.recipes.small import train
-    from vljepa.training.trainer import Interrupted
+    from vljepa.training.checkpoint import CheckpointError
+    from vljepa.training.trainer import Diverged, Interrupted
+    from vljepa.training.watchdog import RankLost
 
     if not options.corpus.is_dir():
         raise ValueError(f"there is no corpus {options.corpus}: build it with `vljepa prepare small-corpus`")
     cache = options.cache or options.corpus / "packages"
     try:
-        folder = train(options.corpus, options.run_folder, cache=cache, assignments=options.set, device=options.device)
+        folder = train(
+            options.corpus,
+            options.run_folder,
+            cache=cache,
+            assignments=options.set,
+            device=options.device,
+            change=options.change_settings,
+            track=options.track,
+        )
     except Interrupted as stop:
-        note(f"{stop}: the same command goes on from there")
+        if tell:
+            note(f"vljepa: {stop}")
         return 130
+    except (CheckpointError, Diverged, RankLost) as stop:
+        note(f"vljepa: {stop}")
+        return 1
+    if not tell:
+        return 0
     if options.json:
         say_json({"model": str(folder), "run": str(options.run_folder)})
     else:

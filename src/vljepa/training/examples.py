@@ -98,7 +98,7 @@ class Examples:
             return self._asked(item, frames, random)
         wrong = random.permutation(len(item.negatives))[: self.settings.negatives]
         negatives = tuple(item.negatives[i] for i in wrong)
-        return Example(frames=frames, query="", target=_one(item.captions, random), negatives=negatives)
+        return Example(frames=frames, query="", target=_one(item.captions, random), negatives=negatives, key=item.key)
 
     def _asked(self, item: Item, frames: Tensor, random: np.random.Generator) -> Example:
         """A question of the sample's own mostly, kinds by their weights; else the order to name or to describe it."""
@@ -112,10 +112,11 @@ class Examples:
             question = some[int(random.integers(len(some)))]
             wrong = [text for text in question.candidates if text != question.answer]
             kept = tuple(wrong[i] for i in random.permutation(len(wrong))[:7])
-            return Example(frames=frames, query=question.query, target=question.answer, negatives=kept)
+            return Example(frames=frames, query=question.query, target=question.answer, negatives=kept, key=item.key)
         if item.label and draw < (1 + own) / 2:
-            return Example(frames=frames, query=_one(LABEL_QUERIES, random), target=item.label)
-        return Example(frames=frames, query=_one(CAPTION_QUERIES, random), target=_one(item.captions, random))
+            return Example(frames=frames, query=_one(LABEL_QUERIES, random), target=item.label, key=item.key)
+        query = _one(CAPTION_QUERIES, random)
+        return Example(frames=frames, query=query, target=_one(item.captions, random), key=item.key)
 
     def _class_row(self, random: np.random.Generator) -> Example:
         """A picture that nobody took: what the classifier might say of a class, on features that say something else.
@@ -128,7 +129,8 @@ class Examples:
         features = self._blank if random.random() < 1 / 3 else self._any_features(random)
         query = _one(LABEL_QUERIES, random) if random.random() < 0.15 else ""
         known = torch.cat([features, self._dealt(number, posterior, random)])
-        return Example(frames=known[None], query=query, target=_one(self.class_texts[number], random))
+        target = _one(self.class_texts[number], random)
+        return Example(frames=known[None], query=query, target=target, key=f"class {number}")
 
     def _any_features(self, random: np.random.Generator) -> Float[Tensor, "width"]:
         """Features of some picture, a photograph three times in four."""
