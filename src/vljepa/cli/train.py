@@ -15,22 +15,46 @@ from vljepa.cli.output import note, say, say_json
 def add_options(parser: ArgumentParser) -> None:
     """Recipe, corpus, run, and settings to change."""
     parser.add_argument("recipe", choices=("small",), help="which recipe")
-    parser.add_argument("--corpus", type=Path, required=True, metavar="FOLDER", help="what `vljepa prepare` has built")
-    parser.add_argument(
-        "--run", type=Path, required=True, dest="run_folder", metavar="FOLDER", help="where the run goes"
-    )
+    parser.add_argument("--corpus", type=Path, metavar="FOLDER", help="what `vljepa prepare` has built")
+    parser.add_argument("--run", type=Path, dest="run_folder", metavar="FOLDER", help="where the run goes")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="downloaded packages (default: CORPUS/packages)")
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="A.B=C", help="settings to change")
-    parser.add_argument("--change-settings", action="store_true", help="go on with other settings than it was begun with")
     parser.add_argument(
-        "--track", nargs="+", default=[], metavar="NAME", help="trackers beside metrics.jsonl: tensorboard, trackio, wandb"
+        "--change-settings", action="store_true", help="go on with other settings than it was begun with"
+    )
+    parser.add_argument(
+        "--track",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="trackers beside metrics.jsonl: tensorboard, trackio, wandb",
     )
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda")
     add_json_option(parser)
+    _add_plan_options(parser)
+
+
+def _add_plan_options(parser: ArgumentParser) -> None:
+    """What a plan is made for; nothing of it is read without --plan."""
+    group = parser.add_argument_group("plan", "memory and time of a step, without training")
+    group.add_argument("--plan", action="store_true", help="print them and what will not fit, then stop")
+    group.add_argument("--size", default="small", help="size of the model (default: %(default)s)")
+    group.add_argument("--batch", type=int, default=256, help="rows of a batch, over all GPUs (default: %(default)s)")
+    group.add_argument("--gpus", type=int, default=1, help="how many devices (default: %(default)s)")
+    group.add_argument(
+        "--gpu", default="here", help="b200, h200, h100, a100, l40s, rtx4090, l4; this machine without it"
+    )
+    group.add_argument("--frames", type=int, default=8, help="frames of a clip (default: %(default)s)")
+    group.add_argument("--micro-rows", type=int, default=0, help="as loop.micro_rows (GradCache)")
+    group.add_argument("--checkpoint-blocks", action="store_true", help="as loop.checkpoint_blocks")
 
 
 def run(options: Namespace) -> int:
     """Train to the end; Ctrl-C saves what there is."""
+    if options.plan:
+        return _plan(options)
+    if options.corpus is None or options.run_folder is None:
+        raise ValueError("train needs --corpus (what `vljepa prepare` has built) and --run (where the run goes)")
     from vljepa.runtime import choose_device, joined_ranks, rank, world_size
 
     with joined_ranks(choose_device(options.device)):
@@ -41,6 +65,38 @@ def run(options: Namespace) -> int:
     if several:
         _leave(status)
     return status
+
+
+def _plan(options: Namespace) -> int:
+    """Say what a step needs; status 0, also where it will not fit, since that is the answer."""
+    from vljepa.training.plan import PlanSettings, advice, plan, table
+
+    found = plan(
+        PlanSettings(
+            size=options.size,
+            batch=options.batch,
+            gpus=options.gpus,
+            machine=options.gpu,
+            frames=options.frames,
+            micro_rows=options.micro_rows,
+            checkpoint_blocks=options.checkpoint_blocks,
+        )
+    )
+    if options.json:
+        say_json(
+            {
+                "bytes": {name: round(size) for name, size in found.memory.items()},
+                "total_bytes": round(found.total),
+                "device_bytes": round(found.machine.memory),
+                "fits": found.fits,
+                "advice": advice(found),
+                "seconds_per_step": found.seconds,
+                "samples_per_second": found.settings.batch / found.seconds,
+            }
+        )
+    else:
+        say(table(found))
+    return 0
 
 
 def _leave(status: int) -> None:

@@ -1,4 +1,4 @@
-"""A run's state on disk: written beside and in the background, synced, renamed, so that the last whole one always loads.
+"""A run's state on disk: written aside in the background, synced, renamed, so that the last whole one always loads.
 
 `step-0000040/` holds what all ranks share (torch.distributed.checkpoint, which loads on any number of ranks) and
 `rank-N.json` with what each has for itself, such as its loader's position. `latest` names the newest and changes last.

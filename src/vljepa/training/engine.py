@@ -36,7 +36,7 @@ def twin_of(
     """
     if world_size() == 1 and not checkpoint_blocks and not compile_blocks:
         return objective
-    twin = copy.deepcopy(objective)
+    twin = copy.deepcopy(objective, _shared(objective))
     for block in trained_blocks(twin):
         if checkpoint_blocks:
             _checkpoint(block)
@@ -47,6 +47,11 @@ def twin_of(
         _shard(twin, dtype)
     _repoint(optimizer, objective, twin)
     return twin
+
+
+def _shared(objective: nn.Module) -> dict[int, Any]:
+    """Weights of parts that learn nothing, of which one copy serves both, as `deepcopy` wants to be told."""
+    return {id(parameter): parameter for part in _frozen_parts(objective) for parameter in part.parameters()}
 
 
 def trained_blocks(module: nn.Module) -> list[nn.Module]:

@@ -60,8 +60,8 @@ class Collapse:
             return ""
         self._warned = True
         return (
-            f"warning: collapse at step {step}: predictions have spread {spread:.2f} (a sound run has 0.6 to 1), so all "
-            "clips get nearly the same embedding. Stop, lower optim.rate or optim.y_encoder_factor, make the batch "
+            f"warning: collapse at step {step}: predictions have spread {spread:.2f} (a sound run has 0.6 to 1), so "
+            "all clips get nearly the same embedding. Stop, lower optim.rate or optim.y_encoder_factor, make the batch "
             "larger (loop.micro_rows lets it fit), and check that the samples' texts differ."
         )
 

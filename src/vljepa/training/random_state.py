@@ -15,7 +15,9 @@ def random_state(device: torch.device) -> dict[str, str]:
 
 def set_random_state(texts: dict[str, str], device: torch.device) -> None:
     """Draw from here on what would have been drawn there."""
-    states = {name: torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.uint8) for name, text in texts.items()}
+    states = {
+        name: torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.uint8) for name, text in texts.items()
+    }
     torch.set_rng_state(states["cpu"])
     if device.type == "cuda" and "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"], device)

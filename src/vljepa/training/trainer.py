@@ -300,8 +300,8 @@ class Trainer:
             return
         if own["ranks"] != world_size():
             raise SettingsError(
-                f"{self.name} was saved by {own['ranks']} ranks, each with its place in the data, and cannot go on with "
-                f"{world_size()}: start {own['ranks']}"
+                f"{self.name} was saved by {own['ranks']} ranks, each with its place in the data, and cannot go on "
+                f"with {world_size()}: start {own['ranks']}"
             )
         source: Any = self.draw
         source.load_state_dict(own["position"])

@@ -76,7 +76,7 @@ class Watchdog:
 
     def __enter__(self) -> "Watchdog":
         now = time.monotonic()
-        self._heard = {rank: (-1, now) for rank in range(self._ranks)}
+        self._heard = dict.fromkeys(range(self._ranks), (-1, now))
         self._since = now
         self._thread.start()
         return self
@@ -95,11 +95,15 @@ class Watchdog:
         self._tell(failed=f"{type(error).__name__}: {' '.join(str(error).split())}"[:300])
 
     def culprit(self) -> str:
-        """Whose fault it is that a collective broke off: the rank that failed, or the silent one; empty if unknown."""
-        until = time.monotonic() + self._silence + 2 * self._every
+        """Whose fault it is that a collective broke off: the rank that failed, or the silent one; empty if unknown.
+
+        A connection has broken, so a few missed signs of life are enough to know which rank is no more.
+        """
+        enough = min(self._silence, 5 * self._every)
+        until = time.monotonic() + enough + 2 * self._every
         while time.monotonic() < until:
             self._tell()
-            found = self._failed() or self._silent()
+            found = self._failed() or self._silent(enough)
             if found:
                 return found
             time.sleep(self._every)
@@ -109,7 +113,7 @@ class Watchdog:
         while not self._stopped.wait(self._every):
             try:
                 self._tell()
-                found = self._failed() or self._silent() or self._slow()
+                found = self._failed() or self._silent(self._silence) or self._slow()
             except RuntimeError:  # the store is gone, and with it the rank or the launcher that held it
                 found = "the store that ranks meet at is gone: the launcher, or the rank that held it, has ended"
             if found and not self._stopped.is_set():
@@ -137,16 +141,18 @@ class Watchdog:
                 return f"rank {rank} of {self._ranks} failed in phase {beat.phase} of step {beat.step}: {beat.failed}"
         return ""
 
-    def _silent(self) -> str:
+    def _silent(self, enough: float) -> str:
         now, beats = time.monotonic(), self._beats()
         for rank in range(self._ranks):
             number = beats[rank].number if rank in beats else -1
             if number != self._heard[rank][0]:
                 self._heard[rank] = (number, now)
             silent = now - self._heard[rank][1]
-            if silent > self._silence and rank != self._rank:
+            if silent > enough and rank != self._rank:
                 where = f"phase {beats[rank].phase} of step {beats[rank].step}" if rank in beats else "its start"
-                return f"rank {rank} of {self._ranks} has given no sign of life for {silent:.0f} s, last seen in {where}"
+                return (
+                    f"rank {rank} of {self._ranks} has given no sign of life for {silent:.0f} s, last seen in {where}"
+                )
         return ""
 
     def _slow(self) -> str:
