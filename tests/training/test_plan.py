@@ -115,7 +115,7 @@ def test_here_is_measured() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"size": "smal"}, "there is no size smal; did you mean small"),
+        ({"size": "smoll"}, "there is no size smoll; did you mean small"),
         ({"machine": "h10"}, "there is no machine h10; did you mean h100"),
         ({"batch": 0}, "batch is 0: take 1 or more"),
         ({"batch": 2, "gpus": 8}, "a batch of 2 rows cannot be shared by 8 GPUs"),

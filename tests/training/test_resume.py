@@ -19,7 +19,7 @@ from vljepa.training.trainer import LoopSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore:torch.distributed is disabled:UserWarning")
 
-LOOP = LoopSettings(steps=16, record_every=1, evaluate_every=3, save_every=2)
+LOOP = LoopSettings(steps=10, record_every=1, evaluate_every=3, save_every=2)
 
 
 def run_until(folder: Path, kill_at: int | None) -> None:
@@ -80,7 +80,15 @@ def test_a_full_disk_stops_the_run_and_leaves_the_last_checkpoint_whole(tmp_path
     assert not list(folder.glob("*.tmp"))
     again = make_run(tmp_path, loop=LOOP)
     again.fit()
-    assert (again.step, len(again.losses)) == (16, 14)
+    assert (again.step, len(again.losses)) == (10, 8)
+
+
+def test_a_checkpoint_of_an_older_version_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    folder = tmp_path / "checkpoints" / "stage"
+    (folder / "step-0000002").mkdir(parents=True)
+    (folder / "latest").write_text("step-0000002")
+    with pytest.raises(CheckpointError, match=r"step-0000002 lacks rank-0.json, an older version wrote it"):
+        make_run(tmp_path, loop=LOOP).fit()
 
 
 def test_the_clock_goes_on_where_it_stood(tmp_path: Path) -> None:

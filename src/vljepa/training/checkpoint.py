@@ -144,8 +144,12 @@ def load_state(state: dict[str, Any], checkpoint: Path) -> dict[str, Any]:
 
 def load_own(checkpoint: Path) -> dict[str, Any]:
     """What this rank had for itself, or the first rank had where the run goes on with more; `ranks`: how many saved."""
-    path = checkpoint / f"rank-{rank()}.json"
-    own: dict[str, Any] = json.loads((path if path.exists() else checkpoint / "rank-0.json").read_text())
+    path, first = (checkpoint / f"rank-{number}.json" for number in (rank(), 0))
+    if not first.exists():
+        raise CheckpointError(
+            f"{checkpoint} lacks rank-0.json, an older version wrote it: begin the stage in a new run"
+        )
+    own: dict[str, Any] = json.loads((path if path.exists() else first).read_text())
     return own
 
 

@@ -42,7 +42,7 @@ def twin_of(
             _checkpoint(block)
         if compile_blocks:
             # The forward pass alone: FSDP's hooks, which swap weights, stay outside of what is compiled.
-            block.forward = torch.compile(block.forward)  # type: ignore[method-assign]
+            block.forward = torch.compile(block.forward)
     if world_size() > 1:
         _shard(twin, dtype)
     _repoint(optimizer, objective, twin)
@@ -66,7 +66,7 @@ def _learns(module: nn.Module) -> bool:
 
 def _checkpoint(block: nn.Module) -> None:
     """Keep the block's inputs alone, and compute what is inside once more in the backward pass."""
-    block.forward = functools.partial(checkpoint, block.forward, use_reentrant=False)  # type: ignore[method-assign]
+    block.forward = functools.partial(checkpoint, block.forward, use_reentrant=False)
 
 
 def _shard(twin: nn.Module, dtype: torch.dtype) -> None:

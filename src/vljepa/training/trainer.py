@@ -4,7 +4,6 @@ One process and many run the same lines: every rank counts to the same number of
 as a function of the step, and stops only where all do, so none can wait for one that has left.
 """
 
-import json
 import math
 import signal
 from collections.abc import Callable, Iterator
@@ -33,12 +32,13 @@ from vljepa.runtime import rank, world_size
 from vljepa.training.checkpoint import Saver, latest, load_own, load_state
 from vljepa.training.engine import bring_buffers, bring_home, twin_of, whole
 from vljepa.training.grad_cache import cached_backward
+from vljepa.training.guards import keep_samples, num_rows, refuse_same_rows
 from vljepa.training.optim import OptimSettings, schedule, set_rates
 from vljepa.training.progress import Collapse, Display, Speed
 from vljepa.training.random_state import random_state, set_random_state
 from vljepa.training.record import Record
 from vljepa.training.watchdog import Phase, RankLost, Watchdog, broken_off, watch_ranks
-from vljepa.types import Batch, Losses
+from vljepa.types import Losses
 
 TRAINABLE = StateDictOptions(ignore_frozen_params=True)
 # Ranks draw different random numbers (dropout); the first one draws what a single process would.
@@ -134,7 +134,10 @@ class Trainer:
             self._display = stack.enter_context(
                 Display(self.record, name=self.name, step=self.step, steps=self.loop.steps)
             )
-            for arguments in self._ahead():
+            self._enter("data")
+            for number, arguments in enumerate(self._ahead()):
+                if number == 0:
+                    refuse_same_rows(self.name, arguments, self.device)
                 self._one(arguments)
             self._enter("checkpoint")
             self._saver.wait()
@@ -146,7 +149,7 @@ class Trainer:
         """One step and what follows it."""
         losses, norm = self._update(arguments)
         self.step += 1
-        self._speed.add(_samples(arguments))
+        self._speed.add(num_rows(arguments))
         self._enter("record")
         self._report(losses, norm)
         stop = self._anywhere(self._stop)
@@ -196,9 +199,7 @@ class Trainer:
         if not self._anywhere(not math.isfinite(found)):
             return
         path = self.folder / f"diverged-step-{self.step}-rank-{rank()}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        keys = [key for argument in arguments if isinstance(argument, Batch) for key in argument.samples]
-        path.write_text(json.dumps({"stage": self.name, "step": self.step, what: str(found), "samples": keys}) + "\n")
+        keep_samples(path, arguments, stage=self.name, step=self.step, **{what: str(found)})
         raise Diverged(
             f"{self.name}: {what} is {found} at step {self.step}: look at the samples that {path} names, or lower "
             "optim.rate"
@@ -282,13 +283,13 @@ class Trainer:
         checkpoint = latest(self.folder)
         if checkpoint is None:
             return
+        own = load_own(checkpoint)
         state = load_state(self._state(), checkpoint)
         set_model_state_dict(self.twin, state["model"], options=StateDictOptions(strict=False))
         set_optimizer_state_dict(self.twin, self.optimizer, state["optimizer"], options=TRAINABLE)
         for name, buffer in self.twin.named_buffers(recurse=False):
             buffer.copy_(state["buffers"][name])
         self.step = int(state["step"])
-        own = load_own(checkpoint)
         self.record.set_clock(own["seconds"])
         if rank() < own["ranks"]:
             set_random_state(own["random"], self.device)
@@ -338,9 +339,3 @@ class Trainer:
         finally:
             for number, action in before.items():
                 signal.signal(number, action)
-
-
-def _samples(arguments: tuple[Any, ...]) -> int:
-    """Rows of a batch."""
-    first = arguments[0]
-    return len(first.frames) if isinstance(first, Batch) else len(first)
