@@ -24,7 +24,7 @@ def main(folder: Path, how: str) -> int:
             time.sleep(3600)
 
     with joined_ranks(torch.device("cpu")):
-        trainer = make_run(folder, loop=LoopSettings(steps=5, patience=10), spoil=spoil)
+        trainer = make_run(folder, loop=LoopSettings(steps=5, patience=20 if how == "hangs" else 600), spoil=spoil)
         try:
             trainer.fit()
         except RankLost as lost:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard, register_fsdp_forward_method
 from torch.distributed.tensor import DTensor
 from torch.utils.checkpoint import checkpoint
@@ -79,12 +80,12 @@ def _shard(twin: nn.Module, dtype: torch.dtype) -> None:
     computing = MixedPrecisionPolicy(
         param_dtype=None if dtype == torch.float32 else dtype, reduce_dtype=torch.float32, cast_forward_inputs=False
     )
-    for block in trained_blocks(twin):
-        fully_shard(block, mp_policy=computing)
-    for part in _trained_parts(twin):
-        fully_shard(part, mp_policy=computing)
-    whole = {parameter for part in _frozen_parts(twin) for parameter in part.parameters()}
-    fully_shard(twin, ignored_params=whole, mp_policy=MixedPrecisionPolicy(cast_forward_inputs=False))
+    mesh = init_device_mesh(next(twin.parameters()).device.type, (world_size(),))
+    for unit in (*trained_blocks(twin), *_trained_parts(twin)):
+        fully_shard(unit, mesh=mesh, mp_policy=computing)
+    frozen = {parameter for part in _frozen_parts(twin) for parameter in part.parameters()}
+    exact = MixedPrecisionPolicy(cast_forward_inputs=False)
+    fully_shard(twin, mesh=mesh, ignored_params=frozen, mp_policy=exact)
     for entrance in ENTRANCES:
         if hasattr(twin, entrance):
             register_fsdp_forward_method(twin, entrance)
