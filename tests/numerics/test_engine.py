@@ -8,6 +8,7 @@ import torch
 from tests.numerics.test_ranks import assert_same, on_one_rank
 from tests.training.made_runs import ToldTrainer, make_run
 
+from vljepa.config import SettingsError
 from vljepa.training.trainer import Interrupted, LoopSettings
 
 pytestmark = pytest.mark.filterwarnings("ignore:torch.distributed is disabled:UserWarning")
@@ -35,6 +36,14 @@ def leg(folder: Path, stop_after: int) -> None:
 def on_ranks(rows: range, rank: int, *, folder: Path) -> dict[str, list[torch.Tensor]]:
     found = {name: outcome(make_run(folder / name, loop=loop)) for name, loop in CASES.items()}
     leg(folder / "legs", 4)
+    with pytest.raises(SettingsError, match="ranks do not agree on their steps \\(rank 0 at 0 of 3, rank 1 at 0 of 4"):
+        make_run(folder / "unlike", loop=LoopSettings(steps=3 + rank)).fit()
+    with pytest.raises(SettingsError, match="every rank drew the same rows"):
+        same = make_run(folder / "same", loop=EVERY_STEP)
+        batch = same.draw(rank)  # a draw that knows nothing of ranks
+        torch.distributed.broadcast(batch[0].frames, 0)
+        same.draw = lambda step: batch
+        same.fit()
     return found
 
 

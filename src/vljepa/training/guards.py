@@ -28,6 +28,18 @@ def refuse_same_rows(name: str, arguments: Arguments, device: torch.device) -> N
         raise SettingsError(f"{name}: every rank drew the same rows: a draw must keep `runtime.own_share` alone")
 
 
+def refuse_unlike_steps(name: str, step: int, steps: int, device: torch.device) -> None:
+    """SettingsError where ranks are at different steps, or have different ones to go to: some would wait for ever."""
+    if world_size() == 1:
+        return
+    places = gather(torch.tensor([[step, steps]], device=device), [1] * world_size())
+    if bool((places != places[0]).any()):
+        shown = ", ".join(f"rank {rank} at {at} of {of}" for rank, (at, of) in enumerate(places.tolist()))
+        raise SettingsError(
+            f"{name}: ranks do not agree on their steps ({shown}): give all one run folder and settings"
+        )
+
+
 def keep_samples(path: Path, arguments: Arguments, **facts: Any) -> None:
     """Write which samples a batch was made of, for the person who looks for the bad one."""
     samples = [key for argument in arguments if isinstance(argument, Batch) for key in argument.samples]

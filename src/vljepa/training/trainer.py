@@ -32,7 +32,7 @@ from vljepa.runtime import rank, world_size
 from vljepa.training.checkpoint import Saver, latest, load_own, load_state
 from vljepa.training.engine import bring_buffers, bring_home, twin_of, whole
 from vljepa.training.grad_cache import cached_backward
-from vljepa.training.guards import keep_samples, num_rows, refuse_same_rows
+from vljepa.training.guards import keep_samples, num_rows, refuse_same_rows, refuse_unlike_steps
 from vljepa.training.optim import OptimSettings, schedule, set_rates
 from vljepa.training.progress import Collapse, Display, Speed
 from vljepa.training.random_state import random_state, set_random_state
@@ -135,6 +135,7 @@ class Trainer:
                 Display(self.record, name=self.name, step=self.step, steps=self.loop.steps)
             )
             self._enter("data")
+            refuse_unlike_steps(self.name, self.step, self.loop.steps, self.device)
             for number, arguments in enumerate(self._ahead()):
                 if number == 0:
                     refuse_same_rows(self.name, arguments, self.device)
@@ -168,7 +169,8 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         self._enter("loss")
         there = [argument.to(self.device) for argument in arguments]
-        losses = self._backward(there)
+        with sdpa_kernel(self._kernels):  # here too, since recomputed layers run their forward pass in the backward one
+            losses = self._backward(there)
         self._refuse_no_number("loss", losses.total, arguments)
         self._enter("optimizer")
         trainable = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]

@@ -62,7 +62,7 @@ class Watchdog:
         ranks: int,
         name: str,
         patience: float,
-        silence: float = 20.0,
+        silence: float = 60.0,
         every: float = 1.0,
         end: Callable[[str], None] = leave,
     ) -> None:
