@@ -49,8 +49,13 @@ def make_run(
     spoil: Callable[[int], None] = lambda step: None,
     dtype: torch.dtype = torch.float32,
     stop_after: int | None = None,
+    epsilon: float = 1e-8,
 ) -> ToldTrainer:
-    """A stage over batches of eight rows, of which this rank draws its share; class names are renewed as it goes."""
+    """A stage over batches of eight rows, of which this rank draws its share; class names are renewed as it goes.
+
+    `epsilon`: AdamW's. It divides by the size of gradients, so that with the usual one a weight whose gradient is zero
+    but for rounding moves by a share of the rate: sums in another order would then show in the fifth digit.
+    """
     bundle = tiny_bundle()
     model = bundle.model
     if dropout:
@@ -81,9 +86,12 @@ def make_run(
         return {"step_seen": float(step)}
 
     folder.mkdir(parents=True, exist_ok=True)
+    optimizer = make_optimizer(parameter_groups(objective, model, OPTIM), OPTIM)
+    for group in optimizer.param_groups:
+        group["eps"] = epsilon
     trainer = ToldTrainer(
         objective,
-        make_optimizer(parameter_groups(objective, model, OPTIM), OPTIM),
+        optimizer,
         draw,
         name="stage",
         loop=loop,

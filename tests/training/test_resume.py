@@ -5,6 +5,7 @@ import os
 import random
 import resource
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,10 @@ def test_a_full_disk_stops_the_run_and_leaves_the_last_checkpoint_whole(tmp_path
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def fill(step: int) -> None:
-        if step == 4:  # files may not grow beyond this any more: the system refuses, as it does when a disk is full
+        if step == 4:
+            while latest(tmp_path / "checkpoints" / "stage") is None:  # it is written in the background
+                time.sleep(0.01)
+            # Files may not grow beyond this any more: the system refuses, as it does when a disk is full.
             resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
 
     try:
