@@ -53,6 +53,8 @@ class PlainModel(nn.Module):
         self.llama = LlamaModel(
             LlamaConfig(
                 vocab_size=2,
+                bos_token_id=None,
+                eos_token_id=None,
                 hidden_size=llama.hidden,
                 intermediate_size=llama.intermediate,
                 num_hidden_layers=len(llama.layers),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.numerics.test_bfloat16 import slow_moves
 from tests.numerics.test_ranks import assert_same, on_one_rank
 from tests.training import made_runs
 from tests.training.made_runs import ToldTrainer
@@ -38,6 +39,7 @@ def leg(folder: Path, stop_after: int) -> None:
 def on_ranks(rows: range, rank: int, *, folder: Path) -> dict[str, list[torch.Tensor]]:
     found = {name: outcome(make_run(folder / name, loop=loop)) for name, loop in CASES.items()}
     leg(folder / "legs", 4)
+    torch.save(slow_moves(folder / "bfloat16", torch.bfloat16), folder / f"moves-{rank}.pt")
     with pytest.raises(SettingsError, match="ranks do not agree on their steps \\(rank 0 at 0 of 3, rank 1 at 0 of 4"):
         make_run(folder / "unlike", loop=LoopSettings(steps=3 + rank)).fit()
     with pytest.raises(SettingsError, match="every rank drew the same rows"):
@@ -60,6 +62,11 @@ def test_two_ranks_equal_one_and_a_run_may_change_their_number(tmp_path: Path) -
     last.fit()
     assert len(last.losses) == 2
     assert_same({"legs": last.weights()}, {"legs": unbroken})
+    wanted = slow_moves(tmp_path / "float32", torch.float32)
+    moves = [torch.load(tmp_path / f"moves-{rank}.pt", weights_only=True) for rank in (0, 1)]
+    assert torch.equal(moves[0], moves[1])  # each rank brought the whole weights home
+    assert float((moves[0] != 0).float().mean()) > 0.9
+    assert float(moves[0].abs().mean()) == pytest.approx(float(wanted.abs().mean()), rel=0.1)
 
 
 def test_recomputed_blocks_train_as_kept_ones_do(tmp_path: Path) -> None:

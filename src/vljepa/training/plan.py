@@ -24,7 +24,7 @@ from vljepa.models.vljepa import VLJEPA, VLJEPASettings
 from vljepa.runtime import choose_device, compute_dtype
 from vljepa.training.engine import trained_blocks
 
-GIB = 2**30
+GIB = 2.0**30
 MARGIN = 1.15
 SHARE = 0.35
 

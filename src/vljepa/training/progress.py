@@ -38,7 +38,7 @@ class Display:
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=step)
 
-    def show(self, step: int, values: Mapping[str, float]) -> None:
+    def show(self, step: int, values: Mapping[str, float | int]) -> None:
         """The newest measurement."""
         shown = "  ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in values.items())
         if self._bar is not None and self._task is not None:

@@ -6,16 +6,17 @@ None of them is needed to train or to read a run; each is an extra (`pip install
 import importlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from vljepa.config import SettingsError, as_dict, meant
 from vljepa.runtime import rank
 
 
+@runtime_checkable
 class Tracker(Protocol):
     """Takes measurements as they come."""
 
-    def log(self, stage: str, step: int, values: Mapping[str, float]) -> None:
+    def log(self, stage: str, step: int, values: Mapping[str, float | int]) -> None:
         """One measurement; steps begin anew with each stage."""
 
     def finish(self) -> None:
@@ -32,7 +33,7 @@ class TensorBoard:
         self._writer = SummaryWriter(str(run / "tensorboard"))
         self._writer.add_text("settings", f"```\n{settings}\n```")
 
-    def log(self, stage: str, step: int, values: Mapping[str, float]) -> None:
+    def log(self, stage: str, step: int, values: Mapping[str, float | int]) -> None:
         """A curve for each value of each stage."""
         for name, value in values.items():
             self._writer.add_scalar(f"{stage}/{name}", value, step)
@@ -52,7 +53,7 @@ class Logbook:
         self._book = _package(package, package)
         self._book.init(project="vljepa", name=run.name, config=dict(settings))
 
-    def log(self, stage: str, step: int, values: Mapping[str, float]) -> None:
+    def log(self, stage: str, step: int, values: Mapping[str, float | int]) -> None:
         """The values under their stage's name, with the stage's step among them."""
         self._book.log({f"{stage}/{name}": value for name, value in values.items()} | {f"{stage}/step": step})
 
