@@ -111,7 +111,7 @@ def test_an_unfrozen_x_encoder_has_a_rate_of_its_own() -> None:
 )
 def test_what_cannot_be_is_said(modes: dict[str, str], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
-        apply_modes(tiny_bundle().model, PartSettings(modes=modes))  # type: ignore[arg-type]
+        apply_modes(tiny_bundle().model, PartSettings(modes=modes))
 
 
 def test_adapters_without_their_package_are_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:

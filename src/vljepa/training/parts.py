@@ -8,7 +8,7 @@ import copy
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from torch import nn
 
@@ -16,9 +16,8 @@ from vljepa.config import SettingsError, meant
 from vljepa.models.vljepa import VLJEPA
 from vljepa.training.optim import Group
 
-Mode = Literal["frozen", "full", "lora"]
 PARTS = ("x_encoder", "predictor", "y_encoder", "y_decoder")
-MODES: tuple[Mode, ...] = ("frozen", "full", "lora")
+MODES = ("frozen", "full", "lora")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +27,7 @@ class PartSettings:
     new, and small.
     """
 
-    modes: Mapping[str, Mode] = field(default_factory=lambda: {"predictor": "full", "y_encoder": "full"})
+    modes: Mapping[str, str] = field(default_factory=lambda: {"predictor": "full", "y_encoder": "full"})
     lora_rank: int = 16
     lora_alpha: float = 32.0
 
