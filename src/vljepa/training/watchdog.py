@@ -70,14 +70,14 @@ class Watchdog:
         self._patience, self._silence, self._every, self._end = patience, silence, every, end
         self._step, self._phase, self._since = 0, PHASES[0], time.monotonic()
         self._number = 0
+        self._awake, self._looked = 0.0, time.monotonic()
         self._heard: dict[int, tuple[int, float]] = {}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
 
     def __enter__(self) -> "Watchdog":
-        now = time.monotonic()
-        self._heard = dict.fromkeys(range(self._ranks), (-1, now))
-        self._since = now
+        self._since = self._looked = time.monotonic()
+        self._heard = dict.fromkeys(range(self._ranks), (-1, self._awake))
         self._thread.start()
         return self
 
@@ -142,12 +142,15 @@ class Watchdog:
         return ""
 
     def _silent(self, enough: float) -> str:
-        now, beats = time.monotonic(), self._beats()
+        # Seconds in which this rank was awake: where the whole machine slept, nobody was heard and nobody is at fault.
+        now = time.monotonic()
+        self._awake += min(now - self._looked, 2 * self._every)
+        self._looked, beats = now, self._beats()
         for rank in range(self._ranks):
             number = beats[rank].number if rank in beats else -1
             if number != self._heard[rank][0]:
-                self._heard[rank] = (number, now)
-            silent = now - self._heard[rank][1]
+                self._heard[rank] = (number, self._awake)
+            silent = self._awake - self._heard[rank][1]
             if silent > enough and rank != self._rank:
                 where = f"phase {beats[rank].phase} of step {beats[rank].step}" if rank in beats else "its start"
                 return (
