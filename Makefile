@@ -58,7 +58,7 @@ fix: .venv/.dev ## format, and repair what ruff can repair
 
 .venv/.dev: .venv/.core tests/oracles.txt
 	@echo "Installing what training and testing need ..."
-	@$(PIP) install --quiet --constraint constraints.txt --editable ".[train,corpus,dev]"
+	@$(PIP) install --quiet --constraint constraints.txt --editable ".[train,corpus,lora,tensorboard,dev]"
 	@# Measured against in tests alone; their own dependencies would drag in other versions of ours.
 	@$(PIP) install --quiet --no-deps --requirement tests/oracles.txt
 	@touch $@

@@ -2,6 +2,9 @@
 
 import os
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 
 import numpy as np
 import torch
@@ -10,10 +13,12 @@ import torch
 def choose_device(name: str = "auto") -> torch.device:
     """The named device, or the best one here; ValueError where the named one is missing."""
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(name)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError("device cuda was asked for and there is no usable GPU here: use --device cpu")
+    if device == torch.device("cuda") and "LOCAL_RANK" in os.environ:  # torchrun: a GPU for each rank
+        return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     return device
 
 
@@ -50,6 +55,49 @@ def world_size() -> int:
 def rank() -> int:
     """The number of this process, from 0."""
     return torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
+
+
+@contextmanager
+def joined_ranks(device: torch.device) -> Iterator[None]:
+    """Meet the other ranks where torchrun started this process; where nobody did, nothing happens.
+
+    Waiting has no limit of its own: torchrun ends all ranks when one dies, the trainer's watchdog when one hangs, and
+    the preparation of a corpus by the first rank may take the others hours of waiting.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or torch.distributed.is_initialized():
+        yield
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    # Checkpoints are gathered on the CPU while the GPUs go on.
+    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+    torch.distributed.init_process_group(backend, timeout=timedelta(days=7))
+    try:
+        yield
+        torch.distributed.barrier()  # a rank that leaves early breaks the others' connections
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+@contextmanager
+def first_rank_first() -> Iterator[None]:
+    """Rank 0 does what stands inside, then the others do, who then find it done (downloads, caches)."""
+    if world_size() > 1 and rank() > 0:
+        torch.distributed.barrier()
+    yield
+    if world_size() > 1 and rank() == 0:
+        torch.distributed.barrier()
+
+
+def own_share(count: int) -> slice:
+    """Which of `count` rows of a batch are this rank's: neighbours, as equally many for each as can be.
+
+    Ranks draw the same batch and each keeps its share, so that one rank and several see the same rows.
+    """
+    ranks, number = world_size(), rank()
+    if count < ranks:
+        raise ValueError(f"a batch of {count} rows cannot be shared by {ranks} ranks: take more rows or fewer ranks")
+    return slice(number * count // ranks, (number + 1) * count // ranks)
 
 
 def num_cores() -> int:

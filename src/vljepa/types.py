@@ -112,6 +112,7 @@ class Batch:
     `frames`: what the X-Encoder keeps of each frame. `targets`: the texts that predictions choose among; row i's own is
     `labels[i]`, further ones (words that are wrong by one) are negatives. `query_free`: rows without a query.
     `keys`: numbers by which ranks know equal target texts; None where every target is to stay a column of its own.
+    `samples`: which sample each row was made from, for the person who looks for a bad one.
     """
 
     frames: Float[Tensor, "batch time width"]
@@ -120,6 +121,7 @@ class Batch:
     labels: Int64[Tensor, "batch"]
     query_free: Float[Tensor, "batch"]
     keys: Int64[Tensor, "text"] | None = None
+    samples: tuple[str, ...] = ()
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on another device."""
@@ -130,6 +132,7 @@ class Batch:
             labels=self.labels.to(device),
             query_free=self.query_free.to(device),
             keys=None if self.keys is None else self.keys.to(device),
+            samples=self.samples,
         )
 
 

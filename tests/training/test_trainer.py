@@ -92,10 +92,10 @@ def test_training_lowers_the_loss_and_moves_the_slow_part_slowly(tmp_path: Path)
     def moved(name: str) -> float:
         return float((after[name] - before[name]).abs().mean())
 
-    body = moved("model.y_encoder.body.encoder.layer.0.attention.self.query.weight")
+    body = moved("model.y_encoder.body.layers.0.query.weight")
     head = moved("model.y_encoder.head.weight")
     assert 0 < body < 0.2 * head
-    assert moved("model.y_encoder.body.embeddings.word_embeddings.weight") == 0
+    assert moved("model.y_encoder.body.embeddings.words.weight") == 0
     assert moved("model.token_table.weight") == 0
     assert moved("model.x_encoder.network.stem.weight") == 0
 

@@ -14,12 +14,13 @@ from vljepa.types import Batch, unique
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """What one row of a batch is made of; an empty query is the query-free case of pretraining."""
+    """What one row of a batch is made of; an empty query is the query-free case of pretraining. `key`: its sample's."""
 
     frames: Float[Tensor, "time width"]
     query: str
     target: str
     negatives: tuple[str, ...] = ()
+    key: str = ""
 
 
 def collate(
@@ -43,6 +44,7 @@ def collate(
         labels=torch.tensor(labels),
         query_free=torch.tensor([float(not example.query) for example in examples]),
         keys=torch.tensor([text_key(text) for text in columns]) if merge else None,
+        samples=tuple(example.key for example in examples),
     )
 
 

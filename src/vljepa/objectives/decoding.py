@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vljepa.models.vljepa import VLJEPA
+from vljepa.objectives.gather import sum_over_ranks
+from vljepa.runtime import world_size
 from vljepa.types import Losses, Tokens
 
 
@@ -41,5 +43,7 @@ class Decoding(nn.Module):
         decoder = self.model.y_decoder
         wanted = torch.searchsorted(decoder.vocabulary, texts.ids[texts.mask])
         scores = decoder(with_noise(embedding, self.settings.noise), texts, self.model.token_table.weight)
-        loss = functional.cross_entropy(scores.float(), wanted)
+        # Ranks hold texts of unlike length: the mean over ranks has to be the mean over all tokens.
+        tokens = sum_over_ranks(torch.tensor(float(len(wanted)), device=scores.device))
+        loss = functional.cross_entropy(scores.float(), wanted) * (len(wanted) * world_size() / tokens)
         return Losses(total=loss, parts={"next_token": loss.detach()})

@@ -7,6 +7,7 @@ Predictor gives training clips. For a model that was finetuned, whose embeddings
 decoder's two stages took about 55 of 105 minutes on two cores (LOG.md, 2026-11-22); this recipe alone: not run by us.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from vljepa.training.record import Record
 from vljepa.training.run_folder import keep_settings
 from vljepa.training.run_report import write_run_report
 from vljepa.training.texts import TextPool, predicted_batch, sayable, text_batch
+from vljepa.training.trackers import Tracker, open_trackers
 from vljepa.training.trainer import LoopSettings, Trainer
 from vljepa.types import Tokens
 from vljepa.weights.folder import load_folder, save_folder
@@ -52,21 +54,35 @@ def train(
     model: Path | None = None,
     assignments: list[str] | None = None,
     device: str = "auto",
+    change: bool = False,
+    track: Sequence[str] = (),
 ) -> Path:
     """Run the recipe, or go on with it, to a model folder whose other parts are those of `model`."""
     settings = override(DecoderSettings(), assignments or [])
-    keep_settings(run, settings)
-    return DecoderRun(corpus, run, settings=settings, model=model or shipped_folder(), device=device).learn()
+    keep_settings(run, settings, change=change)
+    trackers = open_trackers(track, run, settings)
+    return DecoderRun(
+        corpus, run, settings=settings, model=model or shipped_folder(), device=device, trackers=trackers
+    ).learn()
 
 
 class DecoderRun:
     """A corpus for its texts and clips, and a model of which only the Y-Decoder learns."""
 
-    def __init__(self, corpus: Path, run: Path, *, settings: DecoderSettings, model: Path, device: str) -> None:
+    def __init__(
+        self,
+        corpus: Path,
+        run: Path,
+        *,
+        settings: DecoderSettings,
+        model: Path,
+        device: str,
+        trackers: Sequence[Tracker],
+    ) -> None:
         self.run, self.settings = run, settings
         self.device = choose_device(device)
         self.dtype = compute_dtype(self.device)
-        self.record = Record(run / "metrics.jsonl", keep=(run / "checkpoints").exists())
+        self.record = Record(run / "metrics.jsonl", keep=(run / "checkpoints").exists(), trackers=trackers)
         seed_everything(settings.seed)
         self.began_with = load_folder(model)
         self.model = self.began_with.model.to(self.device)

@@ -10,6 +10,7 @@ ratios and the wording of targets are our choices: the paper does not state them
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from vljepa.training.optim import OptimSettings, make_optimizer, parameter_group
 from vljepa.training.record import Record
 from vljepa.training.run_folder import keep_settings
 from vljepa.training.run_report import write_run_report
+from vljepa.training.trackers import Tracker, open_trackers
 from vljepa.training.trainer import LoopSettings, Trainer
 from vljepa.training.validate import Validator
 from vljepa.types import Batch
@@ -62,11 +64,16 @@ def train(
     kept: Path | None = None,
     assignments: list[str] | None = None,
     device: str = "auto",
+    change: bool = False,
+    track: Sequence[str] = (),
 ) -> Path:
     """Run the recipe, or go on with it, to a model folder. `model`: where to begin; None: the shipped one."""
     settings = override(FinetuneSettings(), assignments or [])
-    keep_settings(run, settings)
-    recipe = FinetuneRun(corpus, run, settings=settings, model=model or shipped_folder(), kept=kept, device=device)
+    keep_settings(run, settings, change=change)
+    trackers = open_trackers(track, run, settings)
+    recipe = FinetuneRun(
+        corpus, run, settings=settings, model=model or shipped_folder(), kept=kept, device=device, trackers=trackers
+    )
     recipe.look()
     recipe.learn()
     return recipe.finish()
@@ -76,12 +83,20 @@ class FinetuneRun:
     """A corpus, a run's folder, and the model on its way from the one that it begins with."""
 
     def __init__(
-        self, corpus: Path, run: Path, *, settings: FinetuneSettings, model: Path, kept: Path | None, device: str
+        self,
+        corpus: Path,
+        run: Path,
+        *,
+        settings: FinetuneSettings,
+        model: Path,
+        kept: Path | None,
+        device: str,
+        trackers: Sequence[Tracker],
     ) -> None:
         self.corpus, self.run, self.settings, self.kept_corpus = corpus, run, settings, kept
         self.device = choose_device(device)
         self.dtype = compute_dtype(self.device)
-        self.record = Record(run / "metrics.jsonl", keep=(run / "checkpoints").exists())
+        self.record = Record(run / "metrics.jsonl", keep=(run / "checkpoints").exists(), trackers=trackers)
         seed_everything(settings.seed)
         self.began_with: Bundle = load_folder(model)
         self.model = self.began_with.model.to(self.device)

@@ -11,7 +11,7 @@ Silent in the paper, and ours: AdamW with decay 0.01, 2,000 steps of warm-up, cl
 Sizes: `small`, until the paper's own encoders can be loaded.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from vljepa.training.optim import OptimSettings, make_optimizer, parameter_group
 from vljepa.training.record import Record
 from vljepa.training.run_folder import keep_settings
 from vljepa.training.run_report import write_run_report
+from vljepa.training.trackers import Tracker, open_trackers
 from vljepa.training.trainer import LoopSettings, Trainer
 from vljepa.weights.folder import Bundle, Calibration, load_folder, save_folder
 
@@ -86,12 +87,17 @@ def train(
     cache: Path,
     assignments: list[str] | None = None,
     device: str = "auto",
+    change: bool = False,
+    track: Sequence[str] = (),
 ) -> Path:
     """Run the recipe, or go on with it, to a model folder. Without `model` it begins from published weights."""
     settings = override(PretrainSettings(), assignments or [])
-    keep_settings(run, settings)
+    keep_settings(run, settings, change=change)
+    trackers = open_trackers(track, run, settings)
     begin = load_folder(model) if model is not None else published(settings, cache)
-    recipe = PretrainRun(corpus, run, settings=settings, began_with=begin, fresh=model is None, device=device)
+    recipe = PretrainRun(
+        corpus, run, settings=settings, began_with=begin, fresh=model is None, device=device, trackers=trackers
+    )
     for stage in STAGES:
         recipe.learn(stage)
     return recipe.finish()
@@ -121,12 +127,20 @@ class PretrainRun:
     """A run's folder and the model on its way through the stages, with one objective and temperature throughout."""
 
     def __init__(
-        self, corpus: Path, run: Path, *, settings: PretrainSettings, began_with: Bundle, fresh: bool, device: str
+        self,
+        corpus: Path,
+        run: Path,
+        *,
+        settings: PretrainSettings,
+        began_with: Bundle,
+        fresh: bool,
+        device: str,
+        trackers: Sequence[Tracker],
     ) -> None:
         self.corpus, self.run, self.settings, self.began_with = corpus, run, settings, began_with
         self.device = choose_device(device)
         self.dtype = compute_dtype(self.device)
-        self.record = Record(run / "metrics.jsonl", keep=(run / "checkpoints").exists())
+        self.record = Record(run / "metrics.jsonl", keep=(run / "checkpoints").exists(), trackers=trackers)
         seed_everything(settings.seed)
         self.model = began_with.model.to(self.device)
         self.model.x_encoder.network.to(self.dtype)

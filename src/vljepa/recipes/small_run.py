@@ -1,6 +1,6 @@
 """The steps of the recipe `small`, one method each; a run that was interrupted goes on where it stopped."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,15 @@ from vljepa.objectives.joint_embedding import JointEmbedding
 from vljepa.recipes.ingredients import Ingredients
 from vljepa.recipes.opposites import pull_apart
 from vljepa.recipes.small_settings import SmallSettings, StageSettings
-from vljepa.runtime import choose_device, compute_dtype, seed_everything
+from vljepa.runtime import choose_device, compute_dtype, first_rank_first, own_share, rank, seed_everything
 from vljepa.training.calibrate import fit_calibration
 from vljepa.training.examples import Examples
 from vljepa.training.optim import make_optimizer, parameter_groups
+from vljepa.training.parts import group_table
 from vljepa.training.record import Record
 from vljepa.training.run_report import write_run_report
 from vljepa.training.texts import TextPool, draw_rows, predicted_batch, sayable, text_batch
+from vljepa.training.trackers import Tracker
 from vljepa.training.trainer import Trainer
 from vljepa.training.validate import Validator
 from vljepa.types import Batch, Tokens
@@ -38,12 +40,19 @@ class SmallRun:
     """A corpus, a run's folder, and the model on its way from published weights to the shipped one."""
 
     def __init__(
-        self, corpus: Path, run: Path, *, settings: SmallSettings, ingredients: Ingredients, device: str = "auto"
+        self,
+        corpus: Path,
+        run: Path,
+        *,
+        settings: SmallSettings,
+        ingredients: Ingredients,
+        device: str = "auto",
+        trackers: Sequence[Tracker] = (),
     ) -> None:
         self.corpus, self.run, self.settings, self.ingredients = corpus, run, settings, ingredients
         self.device = choose_device(device)
         self.dtype = compute_dtype(self.device)
-        self.record = Record(run / "metrics.jsonl", keep=(run / "checkpoints").exists())
+        self.record = Record(run / "metrics.jsonl", keep=(run / "checkpoints").exists(), trackers=trackers)
         self.processor = Processor(settings.processor)
         seed_everything(settings.seed)
         self.started = start_small(
@@ -58,14 +67,15 @@ class SmallRun:
         encoder = self.model.x_encoder
         encoder.network.to(self.dtype)
         into = self.corpus / "features"
-        write_features(
-            self.corpus,
-            into,
-            encoder,
-            processor=self.processor,
-            num_frames=self.settings.frames,
-            report=self.record.say,
-        )
+        with first_rank_first():
+            write_features(
+                self.corpus,
+                into,
+                encoder,
+                processor=self.processor,
+                num_frames=self.settings.frames,
+                report=self.record.say,
+            )
         self.features = Features(into)
         mean, scale = channel_statistics(self.features, encoder)
         encoder.mean.copy_(mean)
@@ -115,6 +125,7 @@ class SmallRun:
             examples = self.examples.rows(group, count=rows[group], seed=seed, step=step)
             if group == "pictures":
                 examples += self.examples.rows("classes", count=rows["classes"], seed=seed, step=step)
+            examples = examples[own_share(len(examples))]
             return (collate(examples, query_tokenizer=self.started.query_tokenizer, target_tokenizer=self.targets),)
 
         return draw
@@ -136,6 +147,7 @@ class SmallRun:
             if step % 2:
                 return self._texts(step)
             rows = draw_rows(self.examples, count=settings.text_rows, seed=settings.seed + 77, step=step // 2)
+            rows = rows[own_share(len(rows))]
             return predicted_batch(self.model, rows, started.query_tokenizer, started.decoder_tokenizer, self.dtype)
 
         self._fit("predictions", self._only_the_decoder(), draw)
@@ -143,6 +155,7 @@ class SmallRun:
     def _texts(self, step: int) -> tuple[torch.Tensor, Tokens]:
         random = np.random.default_rng([self.settings.seed, step, 2])
         texts = self.pool.draw(random, self.settings.text_rows, sentences=self.settings.sentences)
+        texts = texts[own_share(len(texts))]
         return text_batch(self.model, texts, self.targets, self.started.decoder_tokenizer, self.dtype)
 
     def _only_the_decoder(self) -> Decoding:
@@ -161,8 +174,7 @@ class SmallRun:
     ) -> None:
         stage: StageSettings = getattr(self.settings, name)
         groups = parameter_groups(objective, self.model, stage.optim)
-        for group in groups:
-            self.record.say(f"  {name}: {group.name:<40} {group.count / 1e6:8.2f} M  rate {group.rate:.2e}")
+        self.record.say(f"{name}:\n{group_table(self.model, groups)}")
         Trainer(
             objective,
             make_optimizer(groups, stage.optim),
@@ -177,7 +189,10 @@ class SmallRun:
         ).fit()
 
     def finish(self) -> Path:
-        """Fit the calibration on validation data; write the model folder and the run's report."""
+        """Fit the calibration on validation data; write the model folder and the run's report, on the first rank."""
+        self.record.close()
+        if rank() > 0:
+            return self.run / "model"
         bundle = Bundle(
             model=self.model,
             processor=self.processor,

@@ -5,7 +5,7 @@ Groups share a number of frames. `pictures` and `clips` are query-free captions,
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -93,10 +93,10 @@ class Examples:
         if item.backwards is not None and random.random() < self.settings.backwards:
             told, frames = item.backwards, frames.flip(0)
         if with_query:
-            return self._asked(told, frames, random)
+            return replace(self._asked(told, frames, random), key=item.key)
         wrong = random.permutation(len(told.negatives))[: self.settings.negatives]
         negatives = tuple(told.negatives[i] for i in wrong)
-        return Example(frames=frames, query="", target=_one(told.captions, random), negatives=negatives)
+        return Example(frames=frames, query="", target=_one(told.captions, random), negatives=negatives, key=item.key)
 
     def _asked(self, item: Item | Told, frames: Tensor, random: np.random.Generator) -> Example:
         """A question of the sample's own mostly, kinds by their weights; else the order to name or to describe it."""
@@ -113,7 +113,8 @@ class Examples:
             return Example(frames=frames, query=question.query, target=question.answer, negatives=kept)
         if item.label and draw < (1 + own) / 2:
             return Example(frames=frames, query=_one(LABEL_QUERIES, random), target=item.label)
-        return Example(frames=frames, query=_one(CAPTION_QUERIES, random), target=_one(item.captions, random))
+        query = _one(CAPTION_QUERIES, random)
+        return Example(frames=frames, query=query, target=_one(item.captions, random))
 
     def _class_row(self, random: np.random.Generator) -> Example:
         """A picture that nobody took: what the classifier might say of a class, on features that say something else.
@@ -126,7 +127,8 @@ class Examples:
         features = self._blank if random.random() < 1 / 3 else self._any_features(random)
         query = _one(LABEL_QUERIES, random) if random.random() < 0.15 else ""
         known = torch.cat([features, self._dealt(number, posterior, random)])
-        return Example(frames=known[None], query=query, target=_one(self.class_texts[number], random))
+        target = _one(self.class_texts[number], random)
+        return Example(frames=known[None], query=query, target=target, key=f"class {number}")
 
     def _any_features(self, random: np.random.Generator) -> Float[Tensor, "width"]:
         """Features of some picture, a photograph three times in four."""

@@ -16,11 +16,13 @@ Shape = Literal["cosine", "constant"]
 class OptimSettings:
     """AdamW; rates are multiplied by `schedule(step)`. `y_encoder_factor` covers the body, not its new head.
 
+    `x_encoder_factor` is for an X-Encoder that learns (the paper's last stage of pretraining). Adapters have `rate`.
     `scale_factor` is for the temperature and the sigmoid's bias, single numbers that have far to go in few steps.
     """
 
     rate: float = 5e-4
     y_encoder_factor: float = 0.05
+    x_encoder_factor: float = 0.2
     projection_factor: float = 3.0
     scale_factor: float = 4.0
     weight_decay: float = 0.01
@@ -57,6 +59,7 @@ def parameter_groups(objective: nn.Module, model: VLJEPA, settings: OptimSetting
         "predictor": settings.rate * settings.projection_factor,
         "y_encoder.body": settings.rate * settings.y_encoder_factor,
         "y_encoder.head": settings.rate,
+        "x_encoder": settings.rate * settings.x_encoder_factor,
         "y_decoder": settings.rate,
         "log_scale": settings.rate * settings.scale_factor,
         "bias": settings.rate * settings.scale_factor,
@@ -68,12 +71,14 @@ def parameter_groups(objective: nn.Module, model: VLJEPA, settings: OptimSetting
             part = next((prefix for prefix in rates if own.startswith(prefix)), None)
             if part is None:
                 raise ValueError(f"parameter {name} belongs to no group: freeze it or give it a rate")
+            if ".lora_" in own:
+                part = f"{part} adapters"
             found.setdefault((part, parameter.ndim > 1), []).append(parameter)
     return [
         Group(
             name=part + ("" if decays else " (norms, biases)"),
             parameters=parameters,
-            rate=rates[part],
+            rate=rates.get(part, settings.rate),
             decay=settings.weight_decay if decays else 0.0,
         )
         for (part, decays), parameters in found.items()
