@@ -33,7 +33,7 @@ class SmallSettings:
     objective: JointEmbeddingSettings = field(default_factory=lambda: JointEmbeddingSettings(class_weight=0.3))
     examples: ExampleSettings = field(
         default_factory=lambda: ExampleSettings(
-            source_weight={"openstax": 2.0, "grocery": 0.5}, kind_weight={"direction": 2.0}
+            source_weight={"openstax": 2.0, "grocery": 0.5}, kind_weight={"direction": 5.0}
         )
     )
     rows: Mapping[str, int] = field(
