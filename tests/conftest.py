@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,12 @@ SEED = 20261122
 
 
 def pytest_configure() -> None:
-    """Tests run on two threads: more would fight over small machines, and sums would differ from machine to machine."""
+    """Tests run on two threads: more would fight over small machines, and sums would differ from machine to machine.
+
+    Ctrl-C means Ctrl-C: a shell that starts tests in the background has it ignored, by them and by what they start.
+    """
     torch.set_num_threads(2)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -187,7 +187,8 @@ def test_a_stream_that_breaks_off_for_good(
 
     with serving(answer) as address:
         *_, summary = watch(address, tiny_embedder, settings=WatchSettings(decode="never"))
-    assert summary["interrupted"] and summary["windows"] == 3
+    # Three windows are whole; whether the last frames make one more depends on where the connection broke.
+    assert summary["interrupted"] and summary["windows"] in (3, 4)
     assert "try 1 of 1" in caplog.text and "did not come back" in caplog.text
 
 

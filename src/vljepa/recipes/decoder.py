@@ -77,7 +77,7 @@ class DecoderRun:
         settings: DecoderSettings,
         model: Path,
         device: str,
-        trackers: Sequence[Tracker],
+        trackers: Sequence[Tracker] = (),
     ) -> None:
         self.run, self.settings = run, settings
         self.device = choose_device(device)

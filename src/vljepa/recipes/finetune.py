@@ -91,7 +91,7 @@ class FinetuneRun:
         model: Path,
         kept: Path | None,
         device: str,
-        trackers: Sequence[Tracker],
+        trackers: Sequence[Tracker] = (),
     ) -> None:
         self.corpus, self.run, self.settings, self.kept_corpus = corpus, run, settings, kept
         self.device = choose_device(device)

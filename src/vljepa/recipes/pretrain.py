@@ -135,7 +135,7 @@ class PretrainRun:
         began_with: Bundle,
         fresh: bool,
         device: str,
-        trackers: Sequence[Tracker],
+        trackers: Sequence[Tracker] = (),
     ) -> None:
         self.corpus, self.run, self.settings, self.began_with = corpus, run, settings, began_with
         self.device = choose_device(device)
