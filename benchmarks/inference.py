@@ -35,12 +35,15 @@ ROUNDS, WARM = 15, 2
 
 
 def media() -> dict[str, bytes]:
-    """A picture of 640x480 and a clip of 2 seconds at 640x360, made on the spot."""
+    """A picture of 640x480, and two seconds at 640x360 of a camera that moves over a large one, made on the spot."""
     picture = io.BytesIO()
     Image.effect_mandelbrot((640, 480), (-2, -1.2, 1, 1.2), 80).convert("RGB").save(picture, "JPEG")
-    frames = torch.randint(0, 255, (48, 36, 64, 3), dtype=torch.uint8)
-    frames = frames.repeat_interleave(10, 1).repeat_interleave(10, 2)
-    return {"one picture": picture.getvalue(), "clip of 8 frames": encode_mp4(frames, fps=24.0)}
+    large = np.asarray(Image.effect_mandelbrot((900, 500), (-2, -1.2, 1, 1.2), 80).convert("RGB"))
+    views = [large[2 * step : 2 * step + 360, 4 * step : 4 * step + 640] for step in range(48)]
+    return {
+        "one picture": picture.getvalue(),
+        "clip of 8 frames": encode_mp4(torch.from_numpy(np.stack(views)), fps=24.0),
+    }
 
 
 def llama(ours: Llama) -> "LlamaModel":

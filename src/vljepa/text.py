@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import tokenizers
@@ -29,9 +30,7 @@ class Tokenizer:
     """
 
     def __init__(self, definition: str, settings: TokenizerSettings) -> None:
-        plain = json.loads(definition)
-        plain["post_processor"] = plain["padding"] = plain["truncation"] = None
-        self._tokenizer = tokenizers.Tokenizer.from_str(json.dumps(plain))
+        self._tokenizer = _bare(definition)
         self.definition = definition
         self.settings = settings
 
@@ -76,3 +75,11 @@ class Tokenizer:
     def text(self, ids: Sequence[int]) -> str:
         """Back to a string; markers leave no trace."""
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True)).strip()
+
+
+@lru_cache(maxsize=8)
+def _bare(definition: str) -> tokenizers.Tokenizer:
+    """The tokenizer without template, padding and truncation; query side and Y-Decoder share one, read once."""
+    plain = json.loads(definition)
+    plain["post_processor"] = plain["padding"] = plain["truncation"] = None
+    return tokenizers.Tokenizer.from_str(json.dumps(plain))

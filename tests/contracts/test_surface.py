@@ -36,6 +36,16 @@ def test_importing_the_package_loads_nothing_heavy():
     assert loaded_by("import vljepa") & HEAVY == set()
 
 
+def test_opening_the_model_loads_neither_a_compiler_nor_a_model_library():
+    """Each of them takes longer to import than the model takes to open."""
+    names = json.loads(
+        run(
+            "import json, sys, vljepa\nvljepa.load(device='cpu')\nprint('\\n' + json.dumps(list(sys.modules)))"
+        ).splitlines()[-1]
+    )
+    assert not {"torch._dynamo", "transformers"} & set(names)
+
+
 @pytest.mark.parametrize("arguments", [["--help"], *([verb, "--help"] for verb in VERBS)], ids=" ".join)
 def test_help_loads_nothing_heavy(arguments: list[str]):
     code = f"""

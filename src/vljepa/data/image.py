@@ -170,7 +170,8 @@ def resize_to(frame: UInt8[Tensor, "height width 3"], tall: int, wide: int) -> U
     """The frame scaled to exactly this height and width, antialiased."""
     if frame.shape[:2] == (tall, wide):
         return frame
-    planes = interpolate(frame.permute(2, 0, 1)[None], (tall, wide), mode="bilinear", antialias=True)
+    # In this order of axes the pixels lie as a batch in channels-last memory, which is scaled without a copy.
+    planes = interpolate(frame[None].permute(0, 3, 1, 2), (tall, wide), mode="bilinear", antialias=True)
     return planes[0].permute(1, 2, 0).contiguous()
 
 

@@ -39,7 +39,8 @@ def read_clip(
     """
     if num_frames < 1:
         raise ValueError(f"num_frames is {num_frames}: ask for at least one frame")
-    if media_kind(source) == "image":
+    check_file(source)
+    if is_image(source) and not is_animation(source):
         return Clip(frames=read_image(source, size=size)[None], times=torch.zeros(1))
     with Video(source, size=size) as video:
         return video.frames_at(video.sample_times(num_frames, start=start, end=end))

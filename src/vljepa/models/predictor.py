@@ -34,8 +34,9 @@ class Predictor(nn.Module):
         self.layers = Llama(settings.llama, causal=False)
         self.head = nn.Linear(hidden, settings.shared)
         # Identity leaves the language model's own embeddings untouched at the start (paper.md 9.1, point 7).
-        nn.init.eye_(self.query_projection.weight)
-        nn.init.zeros_(self.query_projection.bias)
+        if not self.query_projection.weight.is_meta:
+            nn.init.eye_(self.query_projection.weight)
+            nn.init.zeros_(self.query_projection.bias)
 
     def forward(
         self,

@@ -40,7 +40,8 @@ class YDecoder(nn.Module):
         self.settings = settings
         self.prefix_projection = nn.Linear(settings.shared, settings.prefix * settings.llama.hidden)
         self.layers = Llama(settings.llama, causal=True)
-        self.register_buffer("vocabulary", torch.arange(settings.vocabulary))
+        # On a device of its own: for tensors without memory PyTorch would load a library of symbols to count.
+        self.register_buffer("vocabulary", torch.arange(settings.vocabulary, device="cpu"))
 
     def prefix(self, embedding: Float[Tensor, "batch shared"]) -> Float[Tensor, "batch prefix hidden"]:
         """The tokens that stand for the embedding, which is brought to unit length first."""

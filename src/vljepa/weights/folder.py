@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch.overrides import TorchFunctionMode
 
 from vljepa.config import as_dict, settings_from
 from vljepa.data.processor import Processor
@@ -124,7 +126,7 @@ def load_folder(folder: Path, *, dtype: torch.dtype = torch.float32) -> Bundle:
     if settings.format != FORMAT:
         raise WeightsError(f"{folder} has format {settings.format}, this version reads {FORMAT}: update vljepa")
     # Weights are filled in below: drawing random ones first would take longer than loading.
-    with torch.device("meta"):
+    with torch.device("meta"), _Undrawn():
         model = VLJEPA(settings.model)
     model = _materialised(model).eval()
     load_exactly(model, unpacked(load_tensors(folder)), name=str(folder))
@@ -144,6 +146,19 @@ def load_folder(folder: Path, *, dtype: torch.dtype = torch.float32) -> Bundle:
         calibration=settings.calibration,
         fingerprint=folder_fingerprint(folder),
     )
+
+
+class _Undrawn(TorchFunctionMode):
+    """Initial values are not drawn, not even for tensors without memory, where PyTorch loads its compiler to do so."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Functions of `torch.nn.init` leave their tensor as it is; all others do what they do."""
+        given = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return given.get("tensor", args[0] if args else None)
+        return func(*args, **given)
 
 
 def _materialised(model: VLJEPA) -> VLJEPA:
