@@ -96,6 +96,15 @@ def write_features(
     return counts
 
 
+def features_of(
+    corpus: Path, x_encoder: XEncoder, *, processor: Processor, num_frames: int, report: Callable[[str], None]
+) -> tuple["Features", int]:
+    """A corpus's features by this encoder, kept in a folder inside it, and how many samples were looked at just now."""
+    into = corpus / "features" / encoder_fingerprint(x_encoder, processor, num_frames)
+    counts = write_features(corpus, into, x_encoder, processor=processor, num_frames=num_frames, report=report)
+    return Features(into, shards=counts), sum(count for count in counts.values() if count > 0)
+
+
 def _is_done(into: Path, name: str, digest: str) -> bool:
     """Whether the shard was looked at, and was this one where both say which they are."""
     of = into / f"{name}.jsonl.of"

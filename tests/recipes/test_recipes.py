@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +12,13 @@ import torch
 from tests.conftest import tiny_bundle
 from tests.training.test_feed import make_corpus
 
+from vljepa import runtime
 from vljepa.cli.main import main
 from vljepa.config import SettingsError, override
 from vljepa.data.shards import read_listing, read_shard, write_listing, write_shard
 from vljepa.features import frame_features
 from vljepa.recipes import decoder, finetune, pretrain
 from vljepa.text import Tokenizer, TokenizerSettings
-from vljepa.training import asked
 from vljepa.training.feed import Feed
 from vljepa.training.record import read_metrics
 from vljepa.training.trainer import Interrupted
@@ -66,6 +67,39 @@ def test_finetune_trains_predictor_and_y_encoder_alone(corpus: Path, tiny_folder
     assert "finetuned" in (made / "README.md").read_text()
 
 
+def test_parts_learn_as_the_settings_say_and_adapters_leave_no_trace(
+    corpus: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    strong = [*FEW, "optim.rate=0.05", "parts.modes={predictor: lora, y_encoder: frozen}"]
+    made = finetune.train(corpus, tmp_path / "run", model=tiny_folder, assignments=strong, device="cpu")
+    assert changed_parts(tiny_folder, made) == {"predictor"}
+    assert weights(made).keys() == weights(tiny_folder).keys()
+
+
+def test_trackers_are_closed_and_a_batch_knows_its_samples(
+    corpus: Path, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = []
+
+    class Tracked:
+        def log(self, stage: str, step: int, values: Mapping[str, float | int]) -> None:
+            assert not ended
+
+        def finish(self) -> None:
+            ended.append(True)
+
+    for recipe in (finetune, decoder):
+        monkeypatch.setattr(recipe, "open_trackers", lambda *given: [Tracked()])
+        recipe.train(corpus, tmp_path / recipe.__name__, model=tiny_folder, assignments=FEW, device="cpu")
+        assert ended == [True]
+        ended.clear()
+    (tmp_path / "run").mkdir()
+    settings = finetune.FinetuneSettings()
+    run = finetune.FinetuneRun(corpus, tmp_path / "run", settings=settings, model=tiny_folder, kept=None, device="cpu")
+    run.look()
+    assert {row.key for row in run.rows.rows(count=4, seed=0, step=0)} <= {item.key for item in run.rows.own[0].items}
+
+
 def test_frames_are_looked_at_once_and_again_where_the_corpus_changed(
     corpus: Path, tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -98,10 +132,10 @@ def test_ranks_share_the_rows_of_a_step(
     run = finetune.FinetuneRun(corpus, tmp_path / "run", settings=settings, model=tiny_folder, kept=None, device="cpu")
     run.look()
     whole = [row.frames for row in run.rows.rows(count=4, seed=0, step=3)]
-    monkeypatch.setattr(asked, "world_size", lambda: 2)
+    monkeypatch.setattr(runtime, "world_size", lambda: 2)
     shares = []
     for number in range(2):
-        monkeypatch.setattr(asked, "rank", lambda number=number: number)
+        monkeypatch.setattr(runtime, "rank", lambda number=number: number)
         shares += [row.frames for row in run.rows.rows(count=4, seed=0, step=3)]
     assert len(shares) == len(whole) == 4
     assert all(torch.equal(one, other) for one, other in zip(shares, whole, strict=True))

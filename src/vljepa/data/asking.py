@@ -22,7 +22,7 @@ LABEL_QUERIES = ("What is the action shown?", "What is shown here?", "What is th
 
 
 @runtime_checkable
-class Told(Protocol):
+class Askable(Protocol):
     """What is known of a sample, with its medium or without."""
 
     @property
@@ -74,7 +74,7 @@ class Asked:
     negatives: tuple[str, ...] = ()
 
 
-def draw_asked(told: Told, settings: AskSettings, random: np.random.Generator) -> Asked:
+def draw_asked(told: Askable, settings: AskSettings, random: np.random.Generator) -> Asked:
     """One of the things that can be asked. ValueError where nothing is known of the sample."""
     shares = {
         "captions": settings.captions * bool(told.captions),
@@ -89,19 +89,20 @@ def draw_asked(told: Told, settings: AskSettings, random: np.random.Generator) -
         return _own_question(told, settings, random)
     free = random.random() < settings.query_free
     if kind == "labels":
-        return Asked(query="" if free else _one(LABEL_QUERIES, random), target=told.label)
+        return Asked(query="" if free else one_of(LABEL_QUERIES, random), target=told.label)
     target = _weighted(told.captions, told.weights or [1.0] * len(told.captions), random)
     wrong = _some(told.negatives, settings.negatives, random)
-    return Asked(query="" if free else _one(CAPTION_QUERIES, random), target=target, negatives=wrong)
+    return Asked(query="" if free else one_of(CAPTION_QUERIES, random), target=target, negatives=wrong)
 
 
-def _own_question(told: Told, settings: AskSettings, random: np.random.Generator) -> Asked:
+def _own_question(told: Askable, settings: AskSettings, random: np.random.Generator) -> Asked:
     question = told.questions[int(random.integers(len(told.questions)))]
     wrong = [text for text in question.candidates if text != question.answer]
     return Asked(query=question.query, target=question.answer, negatives=_some(wrong, settings.negatives, random))
 
 
-def _one(texts: Sequence[str], random: np.random.Generator) -> str:
+def one_of(texts: Sequence[str], random: np.random.Generator) -> str:
+    """Each as likely as the others."""
     return texts[int(random.integers(len(texts)))]
 
 

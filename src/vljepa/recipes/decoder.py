@@ -3,8 +3,8 @@
 Command: vljepa train decoder --corpus CORPUS --run RUN [--model FOLDER] [--set loop.steps=400]
 The paper states neither its architecture nor its training. Ours (reproduction notes 9.1, point 27): next-token
 cross-entropy given unit target embeddings with noise, which needs text alone, in turn with embeddings that the
-Predictor gives training clips. For a model that was finetuned, whose embeddings moved: minutes on a CPU. The shipped
-decoder's two stages took about 55 of 105 minutes on two cores (LOG.md, 2026-11-22); this recipe alone: not run by us.
+Predictor gives training clips. For a model that was finetuned, whose embeddings moved: minutes on a CPU. How long the
+shipped decoder's two stages took stands in LOG.md; this recipe alone: not run by us.
 """
 
 from collections.abc import Sequence
@@ -18,11 +18,12 @@ from torch import Tensor
 from vljepa.config import fingerprint, override
 from vljepa.data.asking import AskSettings
 from vljepa.embedder import shipped_folder
-from vljepa.features import Features, encoder_fingerprint, write_features
+from vljepa.features import features_of
 from vljepa.objectives.decoding import Decoding, DecodingSettings
 from vljepa.runtime import choose_device, compute_dtype, seed_everything
 from vljepa.training.asked import AskedRows, groups_of
 from vljepa.training.optim import OptimSettings, make_optimizer, parameter_groups
+from vljepa.training.parts import group_table
 from vljepa.training.record import Record
 from vljepa.training.run_folder import keep_settings
 from vljepa.training.run_report import write_run_report
@@ -89,12 +90,10 @@ class DecoderRun:
         self.model.x_encoder.network.to(self.dtype)
         self.targets = self.began_with.target_tokenizer.cut_at(settings.target_tokens)
         self.texts = self.began_with.decoder_tokenizer.cut_at(settings.target_tokens)
-        frames, processor = self.began_with.frames, self.began_with.processor
-        into = corpus / "features" / encoder_fingerprint(self.model.x_encoder, processor, frames)
-        counts = write_features(
-            corpus, into, self.model.x_encoder, processor=processor, num_frames=frames, report=self.record.say
+        began = self.began_with
+        features, _ = features_of(
+            corpus, self.model.x_encoder, processor=began.processor, num_frames=began.frames, report=self.record.say
         )
-        features = Features(into, shards=counts)
         self.pool = TextPool.of(features.items, ())
         if not self.pool.all():
             raise ValueError(f"{corpus} holds no text to train on: prepare it with captions, labels or questions")
@@ -124,6 +123,7 @@ class DecoderRun:
         self.model.y_decoder.requires_grad_(True)
         objective = Decoding(self.model, settings.decoding)
         groups = parameter_groups(objective, self.model, settings.optim)
+        self.record.say(group_table(self.model, groups))
         Trainer(
             objective,
             make_optimizer(groups, settings.optim),
@@ -138,4 +138,5 @@ class DecoderRun:
         bundle = replace(self.began_with, model=self.model.cpu(), fingerprint=fingerprint(settings))
         save_folder(bundle, self.run / "model", card=f"# VL-JEPA {bundle.name}, its Y-Decoder trained anew\n")
         write_run_report(self.run)
+        self.record.close()
         return self.run / "model"

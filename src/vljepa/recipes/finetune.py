@@ -18,12 +18,13 @@ from vljepa.config import fingerprint, override
 from vljepa.data.asking import AskSettings
 from vljepa.data.collate import collate
 from vljepa.embedder import shipped_folder
-from vljepa.features import Features, encoder_fingerprint, write_features
+from vljepa.features import Features, features_of
 from vljepa.objectives.joint_embedding import JointEmbedding, JointEmbeddingSettings
 from vljepa.runtime import choose_device, compute_dtype, seed_everything
 from vljepa.training.asked import AskedRows, Group, groups_of
 from vljepa.training.held_out import HeldOut
 from vljepa.training.optim import OptimSettings, make_optimizer, parameter_groups
+from vljepa.training.parts import PartSettings, apply_modes, group_table, merged
 from vljepa.training.record import Record
 from vljepa.training.run_folder import keep_settings
 from vljepa.training.run_report import write_run_report
@@ -48,6 +49,7 @@ class FinetuneSettings:
     seed: int = 0
     asking: AskSettings = field(default_factory=AskSettings)
     objective: JointEmbeddingSettings = field(default_factory=JointEmbeddingSettings)
+    parts: PartSettings = field(default_factory=PartSettings)
     optim: OptimSettings = field(default_factory=lambda: OptimSettings(rate=2e-4, warmup=5))
     loop: LoopSettings = field(default_factory=lambda: LoopSettings(steps=30, evaluate_every=15, save_every=15))
 
@@ -124,18 +126,15 @@ class FinetuneRun:
             self.record.say("nothing is held out: there will be no scores; prepare with --test and --validation")
 
     def _features(self, corpus: Path) -> Features:
-        encoder, frames = self.model.x_encoder, self.began_with.frames
-        into = corpus / "features" / encoder_fingerprint(encoder, self.began_with.processor, frames)
-        since = time.monotonic()
-        counts = write_features(
-            corpus, into, encoder, processor=self.began_with.processor, num_frames=frames, report=self.record.say
+        began, since = self.began_with, time.monotonic()
+        features, looked = features_of(
+            corpus, self.model.x_encoder, processor=began.processor, num_frames=began.frames, report=self.record.say
         )
-        looked = sum(count for count in counts.values() if count > 0)
         if looked:
             seconds = time.monotonic() - since
             self.look_seconds = seconds / looked
             self.record.say(f"looked at {looked} samples in {seconds:.1f} s; they are not looked at again")
-        return Features(into, shards=counts)
+        return features
 
     def _warn_of_long_texts(self, groups: list[Group]) -> None:
         """Texts that will be cut are counted and told, never cut in silence."""
@@ -164,13 +163,10 @@ class FinetuneRun:
     def learn(self) -> None:
         """Predictor and Y-Encoder on the mixture; the X-Encoder and the Y-Decoder stay as they are."""
         settings = self.settings
+        apply_modes(self.model, settings.parts)
         objective = JointEmbedding(self.model, settings.objective)
-        self.model.requires_grad_(False)
-        for part in (self.model.predictor, self.model.y_encoder):
-            part.requires_grad_(True)
         groups = parameter_groups(objective, self.model, settings.optim)
-        for group in groups:
-            self.record.say(f"  {group.name:<40} {group.count / 1e6:8.2f} M  rate {group.rate:.2e}")
+        self.record.say(group_table(self.model, groups))
         self.scores["before"] = self._score()
         trainer = Trainer(
             objective,
@@ -217,7 +213,7 @@ class FinetuneRun:
         began = self.began_with
         name = f"{began.name}-finetuned"
         bundle = Bundle(
-            model=self.model.cpu(),
+            model=merged(self.model).cpu(),
             processor=began.processor,
             query_tokenizer=began.query_tokenizer,
             target_tokenizer=began.target_tokenizer,
@@ -233,6 +229,7 @@ class FinetuneRun:
         report = write_run_report(self.run)
         report.write_text(f"{report.read_text()}\n## Held-out data\n\n{table}\n")
         self.record.say(table)
+        self.record.close()
         return self.run / "model"
 
 

@@ -26,9 +26,10 @@ from vljepa.features import frame_features
 from vljepa.models.sizes import small as small_size
 from vljepa.models.vljepa import VLJEPA
 from vljepa.objectives.joint_embedding import JointEmbedding, JointEmbeddingSettings
-from vljepa.runtime import choose_device, compute_dtype, rank, seed_everything, world_size
+from vljepa.runtime import choose_device, compute_dtype, first_rank_first, rank, seed_everything, world_size
 from vljepa.training.feed import Feed, rows_a_rank
 from vljepa.training.optim import OptimSettings, make_optimizer, parameter_groups
+from vljepa.training.parts import group_table
 from vljepa.training.record import Record
 from vljepa.training.run_folder import keep_settings
 from vljepa.training.run_report import write_run_report
@@ -92,9 +93,10 @@ def train(
 ) -> Path:
     """Run the recipe, or go on with it, to a model folder. Without `model` it begins from published weights."""
     settings = override(PretrainSettings(), assignments or [])
-    keep_settings(run, settings, change=change)
+    with first_rank_first():
+        keep_settings(run, settings, change=change)
+        begin = load_folder(model) if model is not None else published(settings, cache)
     trackers = open_trackers(track, run, settings)
-    begin = load_folder(model) if model is not None else published(settings, cache)
     recipe = PretrainRun(
         corpus, run, settings=settings, began_with=begin, fresh=model is None, device=device, trackers=trackers
     )
@@ -177,8 +179,7 @@ class PretrainRun:
         if not stage.loop.steps:
             return
         groups = parameter_groups(self.objective, self.model, stage.optim)
-        for group in groups:
-            self.record.say(f"  {name}: {group.name:<40} {group.count / 1e6:8.2f} M  rate {group.rate:.2e}")
+        self.record.say(f"{name}:\n{group_table(self.model, groups)}")
         feed = Feed(
             mixture=self.mixture(name),
             model=self.model,
@@ -201,7 +202,10 @@ class PretrainRun:
         ).fit()
 
     def finish(self) -> Path:
-        """Write the model folder and the run's report; the calibration is that of the beginning."""
+        """Write the model folder and the run's report, on the first rank; the calibration is that of the beginning."""
+        self.record.close()
+        if rank() > 0:
+            return self.run / "model"
         frames = max(self._stage(name).frames for name in STAGES if self._stage(name).loop.steps)
         bundle = replace(self.began_with, model=self.model.cpu(), frames=frames, fingerprint=fingerprint(self.settings))
         save_folder(bundle, self.run / "model", card=f"# VL-JEPA {bundle.name}, pretrained\n")

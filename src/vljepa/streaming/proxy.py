@@ -18,11 +18,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import Request
 
 from vljepa.data.errors import MediaError, name_of
 from vljepa.embedder import Embedder
 from vljepa.streaming.gating import GateSettings, Movement, embedding_of
+from vljepa.streaming.web import is_web_address, opener
 
 logger = logging.getLogger(__name__)
 
@@ -34,16 +35,6 @@ KEPT_QUESTIONS = 256
 _TIMEOUT = 600.0
 _HANDED_ON = ("Authorization", "Content-Type", "Accept", "OpenAI-Organization", "OpenAI-Project")
 _PARTS = ("image_url", "video_url")
-
-
-class _NoRedirect(HTTPRedirectHandler):
-    """Where the server sends clients elsewhere it says so to them; their keys are not taken there."""
-
-    def redirect_request(self, *_: object) -> None:
-        return None
-
-
-_opener = build_opener(_NoRedirect)
 
 
 class Reply(NamedTuple):
@@ -68,7 +59,7 @@ class GateProxy:
 
     def __init__(self, address: str, embedder: Embedder, *, settings: GateSettings | None = None) -> None:
         """ValueError for an address that is not http:// or https://; it is that of the API, as in http://host/v1."""
-        if urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).hostname:
+        if not is_web_address(address):
             raise ValueError(f"{name_of(address)} is no address of an API: write http://host:port/v1")
         self._address = address.rstrip("/")
         self._settings = settings or GateSettings()
@@ -138,7 +129,7 @@ class GateProxy:
         rest = path.removeprefix("/v1").lstrip("/")
         request = Request(f"{self._address}/{rest}", body or None, dict(headers), method=method)
         try:
-            with _opener.open(request, timeout=_TIMEOUT) as reply:
+            with opener.open(request, timeout=_TIMEOUT) as reply:
                 return Reply(reply.status, reply.headers.get("Content-Type", "application/json"), reply.read())
         except HTTPError as error:
             with error:

@@ -6,12 +6,12 @@ from queue import Empty, Full, Queue
 from threading import Event as Flag
 from threading import Thread
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import Request
 
 from vljepa.data.errors import name_of
 from vljepa.streaming.sinks import json_text
 from vljepa.streaming.watch import Event
+from vljepa.streaming.web import is_web_address, opener
 
 logger = logging.getLogger(__name__)
 
@@ -23,16 +23,6 @@ QUEUED_EVENTS = 256
 _TRY_AGAIN = {408, 425, 429}
 
 
-class _NoRedirect(HTTPRedirectHandler):
-    """A redirected POST would arrive as a GET without its event: better told as refused."""
-
-    def redirect_request(self, *_: object) -> None:
-        return None
-
-
-_opener = build_opener(_NoRedirect)
-
-
 class Webhook:
     """A sink that posts every event as JSON to an address, in order, and tries again where that may help.
 
@@ -41,7 +31,7 @@ class Webhook:
     """
 
     def __init__(self, address: str) -> None:
-        if urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).hostname:
+        if not is_web_address(address):
             raise ValueError(f"{name_of(address)} is no address to post to: write http://host/path or https://...")
         self._address = address
         self._given = self._delivered = 0
@@ -98,7 +88,7 @@ class Webhook:
         """Post once; whether another try may help."""
         request = Request(self._address, body, {"Content-Type": "application/json; charset=utf-8"}, method="POST")
         try:
-            with _opener.open(request, timeout=TIMEOUT):
+            with opener.open(request, timeout=TIMEOUT):
                 self._delivered += 1
                 return False
         except HTTPError as error:

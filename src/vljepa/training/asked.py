@@ -8,7 +8,7 @@ import numpy as np
 from vljepa.data.asking import AskSettings, draw_asked
 from vljepa.data.collate import Example
 from vljepa.features import Features, Item
-from vljepa.runtime import rank, world_size
+from vljepa.runtime import own_share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +41,9 @@ class AskedRows:
         sizes = np.array([len(group.items) for group in groups], dtype=np.float64)
         group = groups[int(random.choice(len(groups), p=sizes / sizes.sum()))]
         chosen = random.choice(len(group.items), size=min(count, len(group.items)), replace=False)
-        share = len(chosen) // world_size()
-        chosen = chosen[rank() * share : (rank() + 1) * share]
-        return [self._row(group, group.items[place], random) for place in chosen]
+        return [self._row(group, group.items[place], random) for place in chosen[own_share(len(chosen))]]
 
     def _row(self, group: Group, item: Item, random: np.random.Generator) -> Example:
         asked = draw_asked(item, self.settings, random)
         frames = group.features.frames(item, int(random.integers(len(item.views))))
-        return Example(frames=frames, query=asked.query, target=asked.target, negatives=asked.negatives)
+        return Example(frames=frames, query=asked.query, target=asked.target, negatives=asked.negatives, key=item.key)

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vljepa.data.asking import CAPTION_QUERIES, LABEL_QUERIES
+from vljepa.data.asking import CAPTION_QUERIES, LABEL_QUERIES, one_of
 from vljepa.data.collate import Example
 from vljepa.features import Features, Item
 from vljepa.types import Told
@@ -96,7 +96,7 @@ class Examples:
             return replace(self._asked(told, frames, random), key=item.key)
         wrong = random.permutation(len(told.negatives))[: self.settings.negatives]
         negatives = tuple(told.negatives[i] for i in wrong)
-        return Example(frames=frames, query="", target=_one(told.captions, random), negatives=negatives, key=item.key)
+        return Example(frames=frames, query="", target=one_of(told.captions, random), negatives=negatives, key=item.key)
 
     def _asked(self, item: Item | Told, frames: Tensor, random: np.random.Generator) -> Example:
         """A question of the sample's own mostly, kinds by their weights; else the order to name or to describe it."""
@@ -112,9 +112,8 @@ class Examples:
             kept = tuple(wrong[i] for i in random.permutation(len(wrong))[:7])
             return Example(frames=frames, query=question.query, target=question.answer, negatives=kept)
         if item.label and draw < (1 + own) / 2:
-            return Example(frames=frames, query=_one(LABEL_QUERIES, random), target=item.label)
-        query = _one(CAPTION_QUERIES, random)
-        return Example(frames=frames, query=query, target=_one(item.captions, random))
+            return Example(frames=frames, query=one_of(LABEL_QUERIES, random), target=item.label)
+        return Example(frames=frames, query=one_of(CAPTION_QUERIES, random), target=one_of(item.captions, random))
 
     def _class_row(self, random: np.random.Generator) -> Example:
         """A picture that nobody took: what the classifier might say of a class, on features that say something else.
@@ -125,9 +124,9 @@ class Examples:
         number = int(random.integers(len(self.class_texts)))
         posterior = self._sure[int(random.integers(len(self._sure)))]
         features = self._blank if random.random() < 1 / 3 else self._any_features(random)
-        query = _one(LABEL_QUERIES, random) if random.random() < 0.15 else ""
+        query = one_of(LABEL_QUERIES, random) if random.random() < 0.15 else ""
         known = torch.cat([features, self._dealt(number, posterior, random)])
-        target = _one(self.class_texts[number], random)
+        target = one_of(self.class_texts[number], random)
         return Example(frames=known[None], query=query, target=target, key=f"class {number}")
 
     def _any_features(self, random: np.random.Generator) -> Float[Tensor, "width"]:
@@ -149,7 +148,3 @@ class Examples:
         dealt = torch.zeros_like(posterior)
         dealt[likeness.argsort(descending=True)] = posterior.sort(descending=True).values
         return dealt
-
-
-def _one(texts: Sequence[str], random: np.random.Generator) -> str:
-    return texts[int(random.integers(len(texts)))]

@@ -53,8 +53,8 @@ class Feed:
         features = frame_features(encoder, frames.to(device), self.mixture.processor)
         by_clip = rearrange(features, "(batch time) width -> batch time width", batch=len(decoded.asked))
         rows = [
-            Example(frames=clip, query=asked.query, target=asked.target, negatives=asked.negatives)
-            for clip, asked in zip(by_clip, decoded.asked, strict=True)
+            Example(frames=clip, query=asked.query, target=asked.target, negatives=asked.negatives, key=key)
+            for clip, asked, key in zip(by_clip, decoded.asked, decoded.keys, strict=True)
         ]
         return collate(
             rows, query_tokenizer=self.query_tokenizer, target_tokenizer=self.target_tokenizer, merge=self.merge

@@ -56,10 +56,5 @@ class HeldOut:
         if not asked:
             return {}
         predicted = self._predictions(model, [item for item, _ in asked], [question.query for _, question in asked])
-        vocabulary = sorted({text for _, question in asked for text in question.candidates})
-        embedded = dict(zip(vocabulary, self.look.texts(model, vocabulary).float(), strict=True))
-        right = []
-        for row, (_, question) in zip(predicted, asked, strict=True):
-            cosines = torch.stack([embedded[text] for text in question.candidates]) @ row
-            right.append(question.candidates[int(cosines.argmax())] == question.answer)
+        right = self.look.right_answers(model, predicted, [question for _, question in asked])
         return {"answered": sum(right) / len(right)}

@@ -11,6 +11,7 @@ from vljepa.evaluation.metrics import ranks, recall_at_k, same_captions
 from vljepa.features import Features, Item
 from vljepa.models.vljepa import VLJEPA
 from vljepa.text import Tokenizer
+from vljepa.types import Question
 
 CHUNK = 128
 
@@ -86,14 +87,23 @@ class Validator:
         if not asked:
             return {}
         predicted = self.predictions(model, [item for item, _ in asked], [question.query for _, question in asked])
-        vocabulary = sorted({text for _, question in asked for text in question.candidates})
-        embedded = dict(zip(vocabulary, self.texts(model, vocabulary), strict=True))
-        right: dict[str, list[float]] = {}
-        for row, (_, question) in zip(predicted, asked, strict=True):
-            cosines = torch.stack([embedded[text] for text in question.candidates]) @ row
-            best = question.candidates[int(cosines.argmax())]
-            right.setdefault(question.kind, []).append(float(best == question.answer))
+        right: dict[str, list[bool]] = {}
+        questions = [question for _, question in asked]
+        for question, hit in zip(questions, self.right_answers(model, predicted, questions), strict=True):
+            right.setdefault(question.kind, []).append(hit)
         return {f"ask_{kind}": sum(hits) / len(hits) for kind, hits in sorted(right.items())}
+
+    def right_answers(
+        self, model: VLJEPA, predicted: Float[Tensor, "question dim"], questions: Sequence[Question]
+    ) -> list[bool]:
+        """Of each question, whether the candidate nearest to its prediction is the answer."""
+        vocabulary = sorted({text for question in questions for text in question.candidates})
+        embedded = dict(zip(vocabulary, self.texts(model, vocabulary).to(predicted.dtype), strict=True))
+        right = []
+        for row, question in zip(predicted, questions, strict=True):
+            cosines = torch.stack([embedded[text] for text in question.candidates]) @ row
+            right.append(question.candidates[int(cosines.argmax())] == question.answer)
+        return right
 
 
 def _spread(items: list[Item], most: int) -> list[Item]:
