@@ -1,0 +1,1 @@
+"""Where vectors are kept and searched: one protocol of six methods, one module an engine."""

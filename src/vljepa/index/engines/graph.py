@@ -1,0 +1,63 @@
+"""The approximate index beside a file of vectors: a usearch graph over its first rows, kept in a file of its own."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float16, Float32, Int64
+from numpy import ndarray
+
+CONNECTIVITY, EXPANSION_BUILD, EXPANSION_SEARCH = 16, 128, 256
+
+
+class Graph:
+    """Row numbers that are probably the nearest; `rows`: how many of the file's first rows it has seen."""
+
+    def __init__(self, dim: int) -> None:
+        self.rows = 0
+        self._dim = dim
+        self._index: Any = None
+        self._path: Path | None = None
+
+    def opened(self, path: Path) -> bool:
+        """Whether there is such a file; it is mapped, not read."""
+        if path != self._path:
+            self._index, self._path, self.rows = None, path, 0
+        if self._index is None and path.is_file():
+            self._index = self._empty()
+            self._index.view(str(path))
+            self.rows = len(self._index)
+        return self._index is not None
+
+    def _empty(self) -> Any:
+        from usearch.index import Index, MetricKind, ScalarKind
+
+        return Index(
+            ndim=self._dim,
+            metric=MetricKind.IP,
+            dtype=ScalarKind.F16,
+            connectivity=CONNECTIVITY,
+            expansion_add=EXPANSION_BUILD,
+            expansion_search=EXPANSION_SEARCH,
+        )
+
+    def build(self, matrix: Float16[ndarray, "row dim"], path: Path) -> None:
+        """Add the rows that are new; every row of the file, also a hole, so that its number says what it has seen."""
+        index = self._empty()
+        if path.is_file():
+            index.load(str(path))
+        if len(index) < len(matrix):
+            index.add(np.arange(len(index), len(matrix), dtype=np.uint64), matrix[len(index) :])
+            temporary = path.with_suffix(".tmp")
+            index.save(str(temporary))
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        self._index = self._path = None
+
+    def nearest(self, vector: Float32[ndarray, "dim"], k: int, *, share: float) -> Int64[ndarray, "found"]:
+        """Row numbers near a vector; more than `k` where only a share of the rows may be found."""
+        assert self._index is not None, "the caller has asked whether it is there"
+        wanted = min(int(2 * k / max(share, 0.05)) + 16, self.rows)
+        return self._index.search(vector.astype(np.float16), wanted).keys.astype(np.int64)
