@@ -1,0 +1,78 @@
+"""A VL-JEPA model folder behind the protocol."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vljepa.config import as_dict
+from vljepa.embedder import Embedder
+from vljepa.evaluation.backends.protocol import Frames
+from vljepa.evaluation.benchmarks.held_out import blinded
+from vljepa.types import Clip
+
+ROWS_AT_ONCE = 64
+GREY_SIDE = 256
+
+
+class Ours:
+    """Frames' features by the X-Encoder, predictions by the Predictor, texts by the Y-Encoder."""
+
+    asks = True
+    sees = True
+    libraries: tuple[str, ...] = ()
+
+    def __init__(self, embedder: Embedder) -> None:
+        self.embedder = embedder
+        self.name = embedder.name
+        self.mark = embedder.bundle.fingerprint
+        self.resize = ", ".join(
+            f"{name} {value}" for name, value in as_dict(embedder.bundle.processor.settings).items()
+        )
+        self.num_frames = embedder.num_frames
+        self.dim = embedder.dim
+
+    def clip(self, source: Path | bytes, *, start: float | None = None, end: float | None = None) -> Clip:
+        """As every verb of the program reads it."""
+        return self.embedder.clip(source, start=start, end=end)
+
+    def see(self, clips: Sequence[Clip]) -> list[Frames]:
+        """All frames together, then each clip's own again."""
+        counts = [len(clip.frames) for clip in clips]
+        frames = torch.cat([self.embedder.squares(clip) for clip in clips])
+        return list(self.embedder.frame_features(frames).float().cpu().split(counts))
+
+    def blank(self, count: int) -> Frames:
+        """Average features and no class, where the X-Encoder knows its averages; what it makes of grey elsewhere."""
+        encoder = self.embedder.bundle.model.x_encoder
+        if hasattr(encoder, "mean"):
+            return blinded(encoder, torch.zeros(count, encoder.settings.frame_width)).float().cpu()
+        side = self.embedder.side or GREY_SIDE
+        grey = torch.full((count, side, side, 3), 127, dtype=torch.uint8)
+        return self.see([Clip(frames=grey, times=torch.zeros(count))])[0]
+
+    def predict(self, frames: Sequence[Frames], queries: Sequence[str]) -> Float[Tensor, "item dim"]:
+        """Rows of one length together, each with its own query."""
+        groups: dict[int, list[int]] = defaultdict(list)
+        for place, some in enumerate(frames):
+            groups[len(some)].append(place)
+        out = torch.empty(len(frames), self.dim)
+        for places in groups.values():
+            for first in range(0, len(places), ROWS_AT_ONCE):
+                chosen = places[first : first + ROWS_AT_ONCE]
+                visual = self.embedder.tokens_from_features(
+                    torch.stack([frames[place] for place in chosen]).to(self.embedder.device)
+                )
+                out[chosen] = self.embedder.predict_each(visual, [queries[place] for place in chosen]).float().cpu()
+        return out
+
+    def texts(self, texts: Sequence[str]) -> Float[Tensor, "text dim"]:
+        """The Y-Encoder's view."""
+        return self.embedder.texts(texts, cut=True).float().cpu()
+
+    def cuts(self, texts: Sequence[str]) -> int:
+        """By the target tokenizer."""
+        return sum(self.embedder.bundle.target_tokenizer.cuts(text) for text in texts)

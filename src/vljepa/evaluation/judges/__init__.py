@@ -1,0 +1,1 @@
+"""Our models in other people's programs: MTEB, sentence-transformers, lmms-eval."""

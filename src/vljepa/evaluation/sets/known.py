@@ -1,0 +1,327 @@
+"""Every public benchmark by name."""
+
+from dataclasses import dataclass
+
+from vljepa.evaluation.sets import actions, captions, foresight, questions, sentences, states, steps, streams
+from vljepa.evaluation.sets.item import Benchmark
+from vljepa.evaluation.sets.label_lists import LABEL_LISTS
+from vljepa.evaluation.sets.protocol import (
+    Protocol,
+    RetrievalProtocol,
+    TripletProtocol,
+    VqaProtocol,
+    WorldProtocol,
+    YesNoProtocol,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Takes(Protocol):
+    """EgoExo4D as its downloader leaves it."""
+
+    media: str = "."
+
+
+SCPP_HASHES = {
+    "replace_att.json": "6826413592894754eeca02aeebbcbbc8b95a7456998abcc714e71c033ce6fe87",
+    "replace_obj.json": "5c6dc499ec8f511a8aa4ec1b7b5eb0eca90317488abe36ec39573355e2d361ab",
+    "replace_rel.json": "040fb95d3f0619bf515db60879e99709a87a5e9b4f524ec3403b127243480fd4",
+    "swap_att.json": "450d0fd9fcad3e6f44950dc634e7f901ab1c6d9c60a569ade5ae8ffb3d203ad8",
+    "swap_obj.json": "5f33cae824de431a7ecd3c5de6301f689815f9497aa36d96b154bbaf117b201b",
+}
+POPE_HASHES = {
+    "coco_pope_random.json": "ac25245170b975a5bdf9080b23fd431dfe6be458bc038259c1f4f09a6bef7994",
+    "coco_pope_popular.json": "72c1a8ad45d0c13514f5f22598261df41d3b533854d29682e924db50ed8aa753",
+    "coco_pope_adversarial.json": "420b3407db1fa9f1187a805dca41cb7b97fd91504e6c2179706188c107fb8ef8",
+}
+IMAGENET_HASHES = {
+    actions.IMAGENET_NAMES: "73d279021a4bc88059884d01fae66c35ec33793ede8bc9ae54c46632625c4993",
+    actions.IMAGENET_TEMPLATES: "b78cc883ce1d6aefd304f180046ee25e778d627e099222fbcc57f01657c53c31",
+}
+EPIC_FILES = (
+    "EPIC_100_validation.csv",
+    "EPIC_100_train.csv",
+    "EPIC_100_verb_classes.csv",
+    "EPIC_100_noun_classes.csv",
+)
+EPIC = "annotations: epic-kitchens-100-annotations on GitHub; videos: EPIC's downloader (CC BY-NC)"
+COIN = "annotations: coin-dataset on GitHub; videos: YouTube, by their ids (research only)"
+CROSSTASK = "crosstask_release.zip and annotations of DmZhukov/CrossTask on GitHub; missing videos from its authors"
+CROSSTASK_FILES = ("tasks_primary.txt", "videos_val.csv")
+
+_ALL = (
+    Benchmark(
+        name="ssv2",
+        task="classification",
+        measures="Something-Something v2: 174 things done with something, top-1",
+        files=("labels.json", "validation.json"),
+        obtain="Qualcomm's site, after registration (research licence); webm files below MEDIA",
+        read=actions.read_ssv2,
+        settings=actions.Ssv2(),
+    ),
+    Benchmark(
+        name="ek100",
+        task="classification",
+        measures="EPIC-KITCHENS-100: actions, verbs, nouns of kitchen videos, top-1",
+        files=EPIC_FILES,
+        obtain=EPIC,
+        read=actions.read_epic,
+        settings=actions.Epic(),
+    ),
+    Benchmark(
+        name="egoexo4d-keysteps",
+        task="classification",
+        measures="EgoExo4D: 278 steps of tasks seen from the head, top-1",
+        files=("keystep_segment_val.json", "label_mapping.csv"),
+        obtain="egoexo --parts annotations keystep_benchmark/clips_448p, after signing its licence",
+        read=actions.read_keysteps,
+        settings=actions.Keysteps(),
+    ),
+    Benchmark(
+        name="kinetics400",
+        task="classification",
+        measures="Kinetics-400 validation: 400 actions, top-1",
+        files=("val.csv",),
+        obtain="the CVDF mirror of Kinetics; lists differ by age",
+        read=actions.read_kinetics,
+        settings=actions.Kinetics(),
+    ),
+    Benchmark(
+        name="coin-sr",
+        task="classification",
+        measures="COIN: steps of 180 tasks, top-1",
+        files=("COIN.json",),
+        obtain=COIN,
+        read=steps.read_coin_steps,
+        settings=steps.CoinSteps(),
+    ),
+    Benchmark(
+        name="coin-tr",
+        task="classification",
+        measures="COIN: 180 tasks, top-1",
+        files=("COIN.json",),
+        obtain=COIN,
+        read=steps.read_coin_tasks,
+        settings=steps.CoinTasks(),
+    ),
+    Benchmark(
+        name="crosstask-sr",
+        task="classification",
+        measures="CrossTask: steps of 18 tasks, top-1",
+        files=CROSSTASK_FILES,
+        obtain=CROSSTASK,
+        read=steps.read_crosstask_steps,
+        settings=steps.CrossTask(),
+    ),
+    Benchmark(
+        name="crosstask-tr",
+        task="classification",
+        measures="CrossTask: tasks, top-1",
+        files=CROSSTASK_FILES,
+        obtain=CROSSTASK,
+        read=steps.read_crosstask_tasks,
+        settings=steps.CrossTaskTasks(),
+    ),
+    Benchmark(
+        name="imagenet",
+        task="classification",
+        measures="ImageNet-1k validation pictures, zero-shot, top-1",
+        files=(actions.IMAGENET_NAMES, actions.IMAGENET_TEMPLATES),
+        obtain="image-net.org after registration, a folder a class; names and templates: CLIP_benchmark on GitHub",
+        read=actions.read_imagenet,
+        settings=actions.ImageNet(),
+        hashes=IMAGENET_HASHES,
+    ),
+    Benchmark(
+        name="class-folders",
+        task="classification",
+        measures=f"any folder of classes named as one of {len(LABEL_LISTS)} published label lists, top-1",
+        files=(),
+        obtain="label maps: mmaction2 on GitHub, tools/data",
+        read=actions.read_class_folders,
+        settings=actions.ClassFolders(),
+    ),
+    Benchmark(
+        name="msrvtt",
+        task="retrieval",
+        measures="MSR-VTT 1k-A: text to video, R@1",
+        files=("MSRVTT_JSFUSION_test.csv",),
+        obtain="copies on Hugging Face",
+        read=captions.read_msrvtt,
+        settings=RetrievalProtocol(),
+    ),
+    Benchmark(
+        name="msrvtt-full",
+        task="retrieval",
+        measures="MSR-VTT, all 2,990 test videos with 20 sentences each, R@1",
+        files=("MSRVTT_data.json",),
+        obtain="copies on Hugging Face",
+        read=captions.read_msrvtt_full,
+        settings=RetrievalProtocol(),
+    ),
+    Benchmark(
+        name="activitynet",
+        task="retrieval",
+        measures="ActivityNet Captions: paragraph to video, R@1",
+        files=("val_1.json",),
+        obtain="captions: cs.stanford.edu/people/ranjaykrishna/densevid; videos: YouTube, by their ids",
+        read=captions.read_activitynet,
+        settings=captions.ActivityNet(),
+    ),
+    Benchmark(
+        name="didemo",
+        task="retrieval",
+        measures="DiDeMo: all descriptions of a video to the video, R@1",
+        files=("test_data.json",),
+        obtain="annotations: LisaAnne/LocalizingMoments on GitHub; videos: Flickr",
+        read=captions.read_didemo,
+        settings=RetrievalProtocol(),
+    ),
+    Benchmark(
+        name="msvd",
+        task="retrieval",
+        measures="MSVD: text to video, R@1",
+        files=("raw-captions.pkl", "test_list.txt"),
+        obtain="CLIP4Clip's msvd_data.zip; videos: YouTubeClips.tar of the University of Texas",
+        read=captions.read_msvd,
+        settings=captions.Msvd(),
+    ),
+    Benchmark(
+        name="youcook2",
+        task="retrieval",
+        measures="YouCook2 validation segments: text to clip, R@1",
+        files=("youcookii_annotations_trainval.json",),
+        obtain="youcook2.eecs.umich.edu; videos: YouTube, by their ids",
+        read=captions.read_youcook2,
+        settings=RetrievalProtocol(),
+    ),
+    Benchmark(
+        name="pvd-bench",
+        task="retrieval",
+        measures="PE Video: 15,000 human captions to videos, R@1",
+        files=("imago15k.csv",),
+        obtain="videos: facebook/PE-Video on Hugging Face; list: perception_models on GitHub",
+        read=captions.read_pvd,
+        settings=RetrievalProtocol(),
+    ),
+    Benchmark(
+        name="dream-1k",
+        task="retrieval",
+        measures="Dream-1K: long descriptions to videos, R@1",
+        files=("json/metadata.json",),
+        obtain="omni-research/DREAM-1K on Hugging Face (gated)",
+        read=captions.read_dream,
+        settings=RetrievalProtocol(),
+    ),
+    Benchmark(
+        name="vdc-1k",
+        task="retrieval",
+        measures="VDC: detailed captions to 1,027 videos, R@1",
+        files=("VDC_1k.jsonl",),
+        obtain="wchai/Video-Detailed-Caption on Hugging Face",
+        read=captions.read_vdc,
+        settings=captions.Vdc(),
+    ),
+    Benchmark(
+        name="gqa",
+        task="vqa",
+        measures="GQA testdev-balanced: answers from the training vocabulary, accuracy",
+        files=("testdev_balanced_questions.json",),
+        obtain="cs.stanford.edu/people/dorarad/gqa",
+        read=questions.read_gqa,
+        settings=questions.Gqa(),
+    ),
+    Benchmark(
+        name="tallyqa",
+        task="vqa",
+        measures="TallyQA: how many, simple and complex, accuracy",
+        files=("test.json",),
+        obtain="manoja328/tallyqa on GitHub; pictures: COCO and Visual Genome",
+        read=questions.read_tally,
+        settings=questions.Tally(),
+    ),
+    Benchmark(
+        name="pope",
+        task="vqa",
+        measures="POPE on COCO: is there a ..., mean accuracy of three parts, share of yes",
+        files=tuple(POPE_HASHES),
+        obtain="questions: AoiDragon/POPE on GitHub, output/coco; pictures: COCO val2014",
+        read=questions.read_pope,
+        settings=questions.Pope(),
+        hashes=POPE_HASHES,
+    ),
+    Benchmark(
+        name="popev2",
+        task="vqa",
+        measures="POPEv2: 500 pairs of pictures with and without an object, accuracy of pictures and of pairs",
+        files=("test.parquet",),
+        obtain="Monosail/POPEv2 on Hugging Face",
+        read=questions.read_pope_v2,
+        settings=YesNoProtocol(),
+    ),
+    Benchmark(
+        name="clevr",
+        task="vqa",
+        measures="CLEVR validation questions: 28 answers, accuracy",
+        files=("CLEVR_val_questions.json",),
+        obtain="cs.stanford.edu/people/jcjohns/clevr",
+        read=questions.read_clevr,
+        settings=VqaProtocol(),
+    ),
+    Benchmark(
+        name="sugarcrepe++",
+        task="triplets",
+        measures="SugarCrepe++: two sentences of one meaning nearer than a third by both, text alone",
+        files=tuple(SCPP_HASHES),
+        obtain="Sri-Harsha/scpp on GitHub",
+        read=sentences.read_sugarcrepe,
+        settings=TripletProtocol(),
+        hashes=SCPP_HASHES,
+    ),
+    Benchmark(
+        name="visla",
+        task="triplets",
+        measures="VISLA: the same test, generic and spatial",
+        files=tuple(file for file, _, _ in sentences.VISLA_COLUMNS.values()),
+        obtain="Sri-Harsha/visla_benchmark on GitHub",
+        read=sentences.read_visla,
+        settings=TripletProtocol(),
+    ),
+    Benchmark(
+        name="ek100-anticipation",
+        task="anticipation",
+        measures="EPIC-KITCHENS-100: the next action, verb, noun, class-mean recall@5",
+        files=EPIC_FILES,
+        obtain=EPIC,
+        read=foresight.read_epic_anticipation,
+        settings=foresight.EpicAnticipation(),
+    ),
+    Benchmark(
+        name="coin-next",
+        task="anticipation",
+        measures="COIN: the next step, top-1",
+        files=("COIN.json",),
+        obtain=COIN,
+        read=steps.read_coin_next,
+        settings=steps.CoinNext(),
+    ),
+    Benchmark(
+        name="state-pairs",
+        task="world",
+        measures=f"which clip leads from one picture to the other: {states.STATES}, documented in docs/benchmarks.md",
+        files=(states.STATES,),
+        obtain="write it from COIN, CrossTask or your own recordings, with clips of other recordings",
+        read=states.read_states,
+        settings=WorldProtocol(),
+    ),
+    Benchmark(
+        name="egoexo4d-atomic",
+        task="streams",
+        measures="EgoExo4D's atomic descriptions: decodes that a stream needs (as `selective`)",
+        files=("takes.json", "annotations/atomic_descriptions_val.json"),
+        obtain="egoexo --parts annotations downscaled_takes/448, after signing its licence",
+        read=streams.read_atomic,
+        settings=Takes(),
+    ),
+)
+KNOWN = {benchmark.name: benchmark for benchmark in _ALL}
