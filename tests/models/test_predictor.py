@@ -5,12 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from vljepa.models.llama import Cache, Llama
+from vljepa.models.llama import Cache, Llama, Llama3Scaling, LlamaSettings
 from vljepa.models.predictor import Predictor, masked_mean
 from vljepa.models.sizes import tiny
 from vljepa.weights.convert import load_exactly
 
 SETTINGS = tiny().predictor
+# With all that Llama 3 and Qwen3 have beside a plain Llama.
+WHOLE = replace(SETTINGS.llama, head_width=16, rope_scaling=Llama3Scaling(factor=8.0, positions=4), query_key_norm=True)
+KINDS = pytest.mark.parametrize("llama", [SETTINGS.llama, WHOLE], ids=["plain", "whole"])
 
 
 def inputs(words: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -19,8 +22,9 @@ def inputs(words: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return visual, query, torch.ones(2, words, dtype=torch.bool)
 
 
-def test_padding_changes_nothing() -> None:
-    predictor = Predictor(SETTINGS).eval()
+@KINDS
+def test_padding_changes_nothing(llama: LlamaSettings) -> None:
+    predictor = Predictor(replace(SETTINGS, llama=llama)).eval()
     visual, query, mask = inputs()
     padded = torch.cat([query, torch.randn(2, 5, SETTINGS.llama.hidden)], dim=1)
     longer = torch.cat([mask, torch.zeros(2, 5, dtype=torch.bool)], dim=1)
@@ -30,8 +34,9 @@ def test_padding_changes_nothing() -> None:
         )
 
 
-def test_visual_positions_see_the_last_query_token() -> None:
-    stack = Llama(SETTINGS.llama, causal=False).eval()
+@KINDS
+def test_visual_positions_see_the_last_query_token(llama: LlamaSettings) -> None:
+    stack = Llama(llama, causal=False).eval()
     tokens = torch.randn(1, 6, SETTINGS.llama.hidden)
     changed = tokens.clone()
     changed[:, -1] += 1.0

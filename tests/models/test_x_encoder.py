@@ -3,13 +3,13 @@
 import torch
 
 from vljepa.models.efficientnet_lite import EfficientNetLite, EfficientNetLiteSettings, SameConvolution
+from vljepa.models.lite_encoder import LiteEncoder, pooled_cells
 from vljepa.models.sizes import small, tiny
-from vljepa.models.x_encoder import XEncoder, pooled_cells
 
 
-def encoder() -> XEncoder:
+def encoder() -> LiteEncoder:
     torch.manual_seed(0)
-    return XEncoder(tiny().x_encoder).eval()
+    return LiteEncoder(tiny().x_encoder).eval()
 
 
 def test_a_picture_is_repeated_to_fill_a_tubelet() -> None:
@@ -65,7 +65,7 @@ def test_a_token_tells_how_its_cell_differs_from_the_rest_of_the_clip() -> None:
 def test_coordinates_weigh_against_thousands_of_features() -> None:
     """Fourteen numbers of at most one beside 4,176 of deviation one would be a sixtieth of a token's length."""
     settings = small().x_encoder
-    places = XEncoder(tiny().x_encoder).tokens(torch.zeros(1, 8, tiny().x_encoder.frame_width))[0, 0, -12:]
+    places = LiteEncoder(tiny().x_encoder).tokens(torch.zeros(1, 8, tiny().x_encoder.frame_width))[0, 0, -12:]
     assert places.norm() > 0.1 * (3 * settings.channels) ** 0.5
 
 

@@ -9,7 +9,9 @@ from vljepa.models.sizes import tiny
 from vljepa.models.vljepa import VLJEPA
 from vljepa.models.y_decoder import _without_repeats
 from vljepa.types import Tokens
-from vljepa.weights.convert import WeightsError, bert, load_exactly
+from vljepa.weights.convert import WeightsError
+from vljepa.weights.keys import BERT
+from vljepa.weights.tables import fill
 
 
 def model() -> VLJEPA:
@@ -51,7 +53,7 @@ def test_the_body_equals_transformers_own_bert() -> None:
     for name, parameter in theirs.named_parameters():
         torch.nn.init.normal_(parameter, mean=float("LayerNorm.weight" in name), std=0.2)
     encoder = model().y_encoder
-    load_exactly(encoder.body, bert(theirs.state_dict(), name="theirs"), name="theirs")
+    fill(encoder, BERT, theirs.state_dict(), name="theirs", within="body.")
     texts = tokens([5, 6, 7, 8, 9], [5, 6, 7])
     with torch.no_grad():
         states = theirs(input_ids=texts.ids, attention_mask=texts.mask.long()).last_hidden_state
@@ -62,12 +64,20 @@ def test_the_body_equals_transformers_own_bert() -> None:
 def test_a_text_encoder_with_a_missing_or_unknown_tensor_is_refused_by_name() -> None:
     from transformers import BertConfig, BertModel
 
-    config = BertConfig(hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2, vocab_size=9)
+    encoder = model().y_encoder
+    config = BertConfig(
+        hidden_size=24, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, vocab_size=300
+    )
     tensors = BertModel(config).state_dict()
-    with pytest.raises(WeightsError, match=r"attention\.self\.key\.bias is missing"):
-        bert({k: v for k, v in tensors.items() if not k.endswith("self.key.bias")}, name="theirs")
-    with pytest.raises(WeightsError, match="extra"):
-        bert(tensors | {"extra": torch.zeros(1)}, name="theirs")
+    key = "encoder.layer.1.attention.self.key.bias"
+    for wrong, said in (
+        ({name: tensor for name, tensor in tensors.items() if name != key}, f"missing: {key}"),
+        (tensors | {"extra": torch.zeros(1)}, "unused: extra"),
+        (tensors | {key: torch.zeros(25)}, rf"tensor {key} is \(25,\), the model needs \(24,\)"),
+        (tensors | {key: torch.zeros(24, dtype=torch.int64)}, f"tensor {key} holds torch.int64 numbers"),
+    ):
+        with pytest.raises(WeightsError, match=said):
+            fill(encoder, BERT, wrong, name="theirs", within="body.")
 
 
 def test_generation_with_a_cache_equals_the_plain_forward() -> None:

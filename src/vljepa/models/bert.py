@@ -89,3 +89,9 @@ class Bert(nn.Module):
         for layer in self.layers:
             x = layer(x, mask)
         return x
+
+    def through(
+        self, layer: nn.Module, states: Float[Tensor, "batch token hidden"]
+    ) -> Float[Tensor, "batch token hidden"]:
+        """One layer, without padding."""
+        return layer(states, None)

@@ -4,6 +4,7 @@ Written here because the Predictor needs it without the causal mask, the Y-Decod
 importing a model library takes longer than all of their work. Tests hold it against transformers' own.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -17,8 +18,24 @@ Turn = tuple[Float[Tensor, "token half"], Float[Tensor, "token half"]]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Llama3Scaling:
+    """How Llama 3 stretches rotary positions beyond `positions`: slow turns by `factor`, fast ones not at all.
+
+    Between turns that fit `low` and `high` times into the original positions the stretch goes over smoothly.
+    """
+
+    factor: float
+    low: float = 1.0
+    high: float = 4.0
+    positions: int = 8192
+
+
+@dataclass(frozen=True, kw_only=True)
 class LlamaSettings:
-    """Shape of a stack of Llama layers; `layers` names which of the published model's layers it starts from."""
+    """Shape of a stack of Llama layers; `layers` names which of the published model's layers it starts from.
+
+    `head_width`: numbers in a head, None where heads share `hidden` evenly. `query_key_norm`: Qwen3's norms of them.
+    """
 
     hidden: int
     intermediate: int
@@ -28,6 +45,14 @@ class LlamaSettings:
     rope_theta: float
     norm_epsilon: float = 1e-5
     max_positions: int = 8192
+    head_width: int | None = None
+    rope_scaling: Llama3Scaling | None = None
+    query_key_norm: bool = False
+
+    @property
+    def width(self) -> int:
+        """Numbers in a head."""
+        return self.hidden // self.heads if self.head_width is None else self.head_width
 
 
 @dataclass
@@ -61,11 +86,14 @@ class Attention(nn.Module):
         super().__init__()
         self.number = number
         self.heads, self.key_value_heads = settings.heads, settings.key_value_heads
-        self.width = settings.hidden // settings.heads
+        self.width = settings.width
         self.q_proj = nn.Linear(settings.hidden, self.heads * self.width, bias=False)
         self.k_proj = nn.Linear(settings.hidden, self.key_value_heads * self.width, bias=False)
         self.v_proj = nn.Linear(settings.hidden, self.key_value_heads * self.width, bias=False)
         self.o_proj = nn.Linear(self.heads * self.width, settings.hidden, bias=False)
+        own = settings.query_key_norm
+        self.q_norm = RMSNorm(self.width, epsilon=settings.norm_epsilon) if own else nn.Identity()
+        self.k_norm = RMSNorm(self.width, epsilon=settings.norm_epsilon) if own else nn.Identity()
 
     def forward(
         self,
@@ -75,8 +103,10 @@ class Attention(nn.Module):
         cache: Cache | None,
     ) -> Float[Tensor, "batch token hidden"]:
         """What each token takes from those that `mask` lets it see; None lets it see all."""
-        query = turned(self.q_proj(x).unflatten(-1, (self.heads, self.width)).transpose(1, 2), turn)
-        key = turned(self.k_proj(x).unflatten(-1, (self.key_value_heads, self.width)).transpose(1, 2), turn)
+        query = turned(self.q_norm(self.q_proj(x).unflatten(-1, (self.heads, self.width))).transpose(1, 2), turn)
+        key = turned(
+            self.k_norm(self.k_proj(x).unflatten(-1, (self.key_value_heads, self.width))).transpose(1, 2), turn
+        )
         value = self.v_proj(x).unflatten(-1, (self.key_value_heads, self.width)).transpose(1, 2)
         if cache is not None:
             key, value = cache.extend(self.number, key, value)
@@ -158,13 +188,29 @@ class Llama(nn.Module):
             x = layer(x, turn, mask, cache)
         return self.norm(x)
 
+    def through(
+        self, layer: nn.Module, states: Float[Tensor, "batch token hidden"]
+    ) -> Float[Tensor, "batch token hidden"]:
+        """One layer, without mask and cache."""
+        return layer(states, self._turn(0, states.shape[1], states), None, None)
+
     def _turn(self, first: int, end: int, like: Tensor) -> Turn:
         """Cosines and sines of the angles by which positions turn their queries and keys; in float32 until the end."""
-        width = self.settings.hidden // self.settings.heads
+        width = self.settings.width
         power = torch.arange(0, width, 2, device=like.device, dtype=torch.float32) / width
         place = torch.arange(first, end, device=like.device, dtype=torch.float32)
-        angles = place[:, None] / self.settings.rope_theta**power
+        slowness = self.settings.rope_theta**power
+        if self.settings.rope_scaling is not None:
+            slowness = stretched(slowness, self.settings.rope_scaling)
+        angles = place[:, None] / slowness
         return angles.cos().to(like.dtype), angles.sin().to(like.dtype)
+
+
+def stretched(slowness: Float[Tensor, "half"], scaling: Llama3Scaling) -> Float[Tensor, "half"]:
+    """Positions for each radian of a turn, as Llama 3 stretches them."""
+    fits = scaling.positions / (2 * math.pi * slowness)
+    kept = ((fits - scaling.low) / (scaling.high - scaling.low)).clamp(0, 1)
+    return slowness / ((1 - kept) / scaling.factor + kept)
 
 
 def turned(x: Float[Tensor, "batch head token width"], turn: Turn) -> Float[Tensor, "batch head token width"]:

@@ -8,21 +8,31 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vljepa.models.predictor import Predictor, PredictorSettings
-from vljepa.models.x_encoder import XEncoder, XEncoderSettings
-from vljepa.models.y_decoder import YDecoder, YDecoderSettings
+from vljepa.models.x_encoders import XEncoderSettings, x_encoder
+from vljepa.models.y_decoder import NoYDecoder, YDecoder, YDecoderSettings
 from vljepa.models.y_encoder import YEncoder, YEncoderSettings
 from vljepa.types import Tokens
 
 
 @dataclass(frozen=True, kw_only=True)
 class VLJEPASettings:
-    """Settings of the four parts; `vocab` is the size of the query side's token table, which the Y-Decoder shares."""
+    """Settings of the four parts; `vocab` is the size of the query side's token table, which the Y-Decoder shares.
+
+    Without a `y_decoder` the model was never taught to speak, and says so when it is asked to.
+    """
 
     x_encoder: XEncoderSettings
     predictor: PredictorSettings
     y_encoder: YEncoderSettings
-    y_decoder: YDecoderSettings
+    y_decoder: YDecoderSettings | None = None
     vocab: int
+
+    def __post_init__(self) -> None:
+        told, wanted = self.x_encoder.token_width, self.predictor.visual_width
+        if told != wanted:
+            raise ValueError(f"the X-Encoder's tokens have {told} numbers, and predictor.visual_width is {wanted}")
+        if self.predictor.shared != self.y_encoder.shared:
+            raise ValueError("predictor.shared and y_encoder.shared differ: both sides meet in one space")
 
 
 class VLJEPA(nn.Module):
@@ -31,10 +41,10 @@ class VLJEPA(nn.Module):
     def __init__(self, settings: VLJEPASettings) -> None:
         super().__init__()
         self.settings = settings
-        self.x_encoder = XEncoder(settings.x_encoder)
+        self.x_encoder = x_encoder(settings.x_encoder)
         self.predictor = Predictor(settings.predictor)
         self.y_encoder = YEncoder(settings.y_encoder)
-        self.y_decoder = YDecoder(settings.y_decoder)
+        self.y_decoder = NoYDecoder() if settings.y_decoder is None else YDecoder(settings.y_decoder)
         self.token_table = nn.Embedding(settings.vocab, settings.predictor.llama.hidden)
         self.token_table.requires_grad_(False)
 

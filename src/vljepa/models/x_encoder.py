@@ -1,141 +1,64 @@
-"""X-Encoder: frames in, visual tokens S_V out; frozen (paper, section 3.1).
+"""X-Encoder: frames in, visual tokens S_V out; frozen (paper, section 3.1) unless a last stage frees it.
 
-`small` looks at every frame with EfficientNet-Lite. Like V-JEPA 2 it joins two frames into one tubelet, and a picture
-is repeated to fill one. What it knows of a frame (`features`) does not depend on the other frames, so streams and
-caches may keep it; `tokens` puts frames together.
+This is what all kinds of it share. What it keeps of a frame (`features`) does not depend on the other frames, so
+streams and caches may hold it; `tokens` puts frames together. An encoder that looks at each frame by itself keeps what
+it saw; one that looks at all of them together keeps their pixels.
 """
 
-import math
-from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
-import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
-
-from vljepa.models.efficientnet_lite import (
-    FEATURE_CHANNELS,
-    NUM_CLASSES,
-    EfficientNetLite,
-    EfficientNetLiteSettings,
-)
-
-TUBELET = 2
-TIME_WAVES = 4
 
 
-@dataclass(frozen=True, kw_only=True)
-class XEncoderSettings:
-    """`cells`: a frame's maps are averaged into cells x cells; `posterior`: the classifier's opinion is told.
-
-    Two maps are kept: the last one says what is there, the one halfway where exactly and which way it faces. Beside
-    its features a token tells how they differ from the same cell's average over the clip, which is what moves. The
-    opinion rides on each token, and each tubelet has one token more that holds nothing else.
-    """
-
-    network: EfficientNetLiteSettings = field(default_factory=EfficientNetLiteSettings)
-    cells: int = 3
-    posterior: bool = True
+@runtime_checkable
+class AnyXEncoderSettings(Protocol):
+    """What the settings of every kind tell."""
 
     @property
-    def channels(self) -> int:
-        """Numbers that are kept of one cell of one frame."""
-        return FEATURE_CHANNELS + self.network.middle_channels
+    def kind(self) -> str:
+        """Its name."""
 
     @property
     def frame_width(self) -> int:
         """Numbers that are kept of one frame."""
-        return self.cells * self.cells * self.channels + NUM_CLASSES
 
     @property
     def token_width(self) -> int:
-        """Numbers in one visual token: a tubelet's features, their change, its class posterior, its place, its time."""
-        return (TUBELET + 1) * self.channels + NUM_CLASSES + 2 * self.cells + 2 * TIME_WAVES
+        """Numbers in one visual token."""
 
 
 class XEncoder(nn.Module):
-    """EfficientNet-Lite on every frame, tubelets of two frames, a token for each cell and one for the class."""
+    """`network` does the looking; `classes`: of how many classes the features end with a posterior, 0 for none."""
 
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, settings: XEncoderSettings) -> None:
-        super().__init__()
-        self.settings = settings
-        self.network = EfficientNetLite(settings.network)
-        # Measured on the training corpus: channels differ a hundredfold in spread.
-        self.register_buffer("mean", torch.zeros(settings.channels))
-        self.register_buffer("scale", torch.ones(settings.channels))
-        self.requires_grad_(False)
+    settings: AnyXEncoderSettings
+    network: nn.Module
+    classes = 0
 
     def channels_last(self) -> "XEncoder":
-        """The same encoder with the memory layout that convolutions are twice as fast in on CPUs."""
-        for module in self.network.modules():
-            if isinstance(module, nn.Conv2d):
-                module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
+        """The same encoder with the memory layout that its convolutions are fastest in on CPUs, if it gains by one."""
         return self
 
     def forward(self, pixels: Float[Tensor, "batch time 3 height width"]) -> Float[Tensor, "batch token wide"]:
-        """Visual tokens of clips, tubelet by tubelet: from the upper left to the lower right cell, then the class."""
+        """Visual tokens of clips, in the order of time."""
         frames = self.features(rearrange(pixels, "batch time c h w -> (batch time) c h w"))
         return self.tokens(rearrange(frames, "(batch time) width -> batch time width", batch=pixels.shape[0]))
 
-    @torch.no_grad()
     def features(self, pixels: Float[Tensor, "frame 3 height width"]) -> Float[Tensor, "frame kept"]:
-        """What is kept of each frame by itself: cells of features, then the class posterior."""
-        last, middle = self.network.maps(pixels.to(self.network.classifier.weight.dtype))
-        posterior = self.network.logits(last).float().softmax(-1)
-        side = self.settings.cells
-        cells = torch.cat([pooled_cells(last.float(), side), pooled_cells(middle.float(), side)], dim=1)
-        return torch.cat([rearrange(cells, "frame channel r c -> frame (r c channel)"), posterior], dim=-1)
+        """What is kept of each frame by itself, in float32."""
+        raise NotImplementedError
 
     def tokens(self, frames: Float[Tensor, "batch time kept"]) -> Float[Tensor, "batch token wide"]:
-        """Visual tokens from kept frames; an odd frame is repeated (a picture fills its own tubelet)."""
-        if frames.shape[1] % TUBELET:
-            frames = torch.cat([frames, frames[:, -1:]], dim=1)
-        num_cells = self.settings.cells**2
-        cells, posterior = frames.split([num_cells * self.settings.channels, NUM_CLASSES], dim=-1)
-        cells = rearrange(cells, "b (t two) (s c) -> b t s two c", two=TUBELET, s=num_cells)
-        cells = (cells - self.mean.float()) * self.scale.float()
-        change = (cells.mean(3) - cells.mean((1, 3))[:, None]) * CHANGE_GAIN
-        cells = torch.cat([rearrange(cells, "b t s two c -> b t s (two c)"), change], dim=-1)
-        posterior = rearrange(posterior, "b (t two) k -> b t two k", two=TUBELET).mean(2)
-        posterior = posterior * POSTERIOR_GAIN if self.settings.posterior else torch.zeros_like(posterior)
-        batch, tubelets = cells.shape[:2]
-        # The last token has average features, which are zeros, and no place: it says the class and the time alone.
-        cells = functional.pad(cells, (0, 0, 0, 1))
-        spread = posterior[:, :, None].expand(batch, tubelets, num_cells + 1, NUM_CLASSES)
-        place = self._places(tubelets, cells.device).to(cells.dtype).expand(batch, -1, -1, -1)
-        return rearrange(torch.cat([cells, spread, place], dim=-1), "b t s width -> b (t s) width")
+        """Visual tokens from kept frames."""
+        raise NotImplementedError
 
-    def _places(self, tubelets: int, device: torch.device) -> Float[Tensor, "tubelet token coordinate"]:
-        """Row and column as one-hot vectors (zeros for the token of the class), the tubelet's number as waves."""
-        side = self.settings.cells
-        number = torch.arange(side * side, device=device)
-        rows = functional.one_hot(number // side, side).float()
-        columns = functional.one_hot(number % side, side).float()
-        waves = (
-            torch.arange(tubelets, device=device)[:, None]
-            * math.pi
-            / 2.0 ** torch.arange(1, TIME_WAVES + 1, device=device)
+
+def check_side(pixels: Tensor, side: int, *, kind: str) -> None:
+    """ValueError for frames of another size than the encoder's positions are made for."""
+    if tuple(pixels.shape[-2:]) != (side, side):
+        height, width = pixels.shape[-2:]
+        raise ValueError(
+            f"frames of {height} x {width} pixels came to a {kind} encoder of {side}: "
+            "use the processor of its own folder, or weights for that size"
         )
-        time = torch.cat([waves.sin(), waves.cos()], dim=-1)
-        where = functional.pad(torch.cat([rows, columns], dim=-1), (0, 0, 0, 1))[None].expand(tubelets, -1, -1)
-        when = time[:, None].expand(-1, side * side + 1, -1)
-        return torch.cat([where, when], dim=-1) * PLACE_GAIN
-
-
-# What moves is a small part of a cell: without the gain its change is lost beside what stands still.
-CHANGE_GAIN = 4.0
-# Fourteen coordinates beside thousands of standardised features: without a gain nobody learns what moves where.
-PLACE_GAIN = 5.0
-# A posterior is mostly zeros: without the gain its part of a token is lost beside thousands of standardised features.
-POSTERIOR_GAIN = 10.0
-
-
-def pooled_cells(
-    maps: Float[Tensor, "frame channel rows columns"], side: int
-) -> Float[Tensor, "frame channel side side"]:
-    """Averages over side x side windows that overlap where the map does not divide evenly (7 -> 3: windows of 3)."""
-    return functional.adaptive_avg_pool2d(maps, side)

@@ -6,6 +6,7 @@ the tokens of `vocabulary` (those seen in training), which makes its output laye
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -55,8 +56,10 @@ class YDecoder(nn.Module):
 
         Padding is left out before the output layer, which costs more than all other layers together.
         """
+        # The weights' number type, which FSDP changes while a part computes and does not change for the table.
+        dtype = self.prefix_projection.weight.dtype
         words = functional.embedding(texts.ids, table)
-        tokens = torch.cat([self.prefix(embedding).to(words.dtype), words[:, :-1]], dim=1)
+        tokens = torch.cat([self.prefix(embedding).to(dtype), words[:, :-1].to(dtype)], dim=1)
         hidden = self.layers(tokens)
         return hidden[:, self.settings.prefix - 1 :][texts.mask] @ table[self.vocabulary].T
 
@@ -71,41 +74,60 @@ class YDecoder(nn.Module):
     ) -> list[list[list[int]]]:
         """The `beams` likeliest texts of each embedding (beam search, likeliest first), as token numbers.
 
-        No text says the same three tokens in a row twice. One beam is the likeliest next token again and again. An
-        embedding whose beams have all ended leaves the batch, so that a long text does not make short ones cost more.
+        No text says the same three tokens in a row twice. One beam is the likeliest next token again and again. A beam
+        that has ended costs nothing more, and an embedding whose beams have all ended leaves the batch.
         """
         output = table[self.vocabulary]
         cache = Cache()
         going = torch.arange(len(embedding), device=embedding.device)
         hidden = self.layers(self.prefix(embedding).to(output.dtype), cache=cache)[:, -1]
-        cache.select(going.repeat_interleave(beams))
-        hidden = hidden.repeat_interleave(beams, 0)
         # All beams of a text begin alike: only the first may choose, or all would choose the same.
         likelihood = torch.full((len(embedding), beams), -torch.inf, device=embedding.device)
         likelihood[:, 0] = 0.0
-        said = torch.empty(len(hidden), 0, dtype=torch.long, device=embedding.device)
-        ended: Bool[Tensor, "beam"] = torch.zeros(len(hidden), dtype=torch.bool, device=embedding.device)
+        alive = (likelihood == 0.0).flatten()
+        said = torch.empty(len(alive), 0, dtype=torch.long, device=embedding.device)
         found: list[list[list[int]]] = [[] for _ in embedding]
         while len(going):
-            scores = _without_repeats((hidden @ output.T).float(), said, self.vocabulary).log_softmax(-1)
-            scores = _after_end(scores, ended) + likelihood.view(-1, 1)
-            likelihood, best = scores.view(len(going), -1).topk(beams, dim=-1)
+            gains, words = self._options((hidden @ output.T).float(), said, alive, most=beams)
+            likelihood, best = (gains + likelihood.view(-1, 1)).view(len(going), -1).topk(beams, dim=-1)
             first = torch.arange(len(going), device=best.device)[:, None] * beams
-            parent = (first + best // len(output)).flatten()
-            word = self.vocabulary[(best % len(output)).flatten()]
-            word = torch.where(ended[parent], self.settings.stop, word)
+            parent = (first + best // gains.shape[1]).flatten()
+            word = words[parent, (best % gains.shape[1]).flatten()]
             said = torch.cat([said[parent], word[:, None]], dim=1)
-            ended = ended[parent] | (word == self.settings.stop)
-            over = ended.view(-1, beams).all(1) | (said.shape[1] >= max_tokens)
+            # The cache holds beams that are alive, in their order.
+            kept = (alive.cumsum(0) - 1)[parent]
+            alive = alive[parent] & (word != self.settings.stop) & (likelihood.flatten() > -torch.inf)
+            over = ~alive.view(-1, beams).any(1) | (said.shape[1] >= max_tokens)
             for item in over.nonzero().flatten().tolist():
                 beam = slice(item * beams, (item + 1) * beams)
                 found[int(going[item])] = self._texts(said[beam], likelihood[item])
             on = ~over
             going, likelihood, rows = going[on], likelihood[on], on.repeat_interleave(beams)
-            said, ended, word = said[rows], ended[rows], word[rows]
-            cache.select(parent[rows])
-            hidden = self.layers(functional.embedding(word, table)[:, None], cache=cache)[:, -1]
+            said, alive, word, kept = said[rows], alive[rows], word[rows], kept[rows]
+            cache.select(kept[alive])
+            hidden = self.layers(functional.embedding(word[alive], table)[:, None], cache=cache)[:, -1]
         return found
+
+    def _options(
+        self,
+        scores: Float[Tensor, "alive vocabulary"],
+        said: Int64[Tensor, "beam token"],
+        alive: Bool[Tensor, "beam"],
+        *,
+        most: int,
+    ) -> tuple[Float[Tensor, "beam option"], Int64[Tensor, "beam option"]]:
+        """The likeliest next tokens of each beam, and what each adds to its likelihood.
+
+        A text that has ended goes on in one way only, at no cost.
+        """
+        scores = _without_repeats(scores, said[alive], self.vocabulary)
+        best, place = scores.topk(min(most, len(self.vocabulary)), dim=-1)
+        gains = torch.full((len(alive), best.shape[1]), -torch.inf, device=scores.device)
+        gains[:, 0] = 0.0
+        gains[alive] = best - scores.logsumexp(-1, keepdim=True)
+        words = torch.full_like(gains, self.settings.stop, dtype=torch.long)
+        words[alive] = self.vocabulary[place]
+        return gains, words
 
     def _texts(self, said: Int64[Tensor, "beam token"], likelihood: Float[Tensor, "beam"]) -> list[list[int]]:
         """Beams up to their ends; a vocabulary of fewer words than beams leaves some beams without a text."""
@@ -113,22 +135,29 @@ class YDecoder(nn.Module):
         return [row[: row.index(self.settings.stop)] if self.settings.stop in row else row for row in rows]
 
 
-def _after_end(
-    scores: Float[Tensor, "beam vocabulary"], ended: Bool[Tensor, "beam"]
-) -> Float[Tensor, "beam vocabulary"]:
-    """A text that has ended goes on in one way only, at no cost; which token stands for that does not matter."""
-    nothing = torch.full_like(scores[0], -torch.inf)
-    nothing[0] = 0.0
-    return torch.where(ended[:, None], nothing, scores)
+class NoYDecoderError(ValueError, AttributeError):
+    """Something was asked of the Y-Decoder of a model that has none."""
+
+
+class NoYDecoder(YDecoder):
+    """Stands where a Y-Decoder would be: random weights would speak, and what they say would look like an answer."""
+
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            return super().__getattr__(name)
+        raise NoYDecoderError(
+            "this model has no Y-Decoder, since none was trained: it ranks texts and finds clips, and says nothing"
+        )
 
 
 def _without_repeats(
     scores: Float[Tensor, "beam vocabulary"], said: Int64[Tensor, "beam token"], vocabulary: Int64[Tensor, "vocabulary"]
 ) -> Float[Tensor, "beam vocabulary"]:
     """Forbid the token that would complete a run of three that the text already holds."""
-    for number, row in enumerate(said.tolist()):
-        pair = row[-2:]
-        for place in range(len(row) - 2):
-            if row[place : place + 2] == pair:
-                scores[number, vocabulary == row[place + 2]] = -torch.inf
+    again = (said[:, :-2] == said[:, -2:-1]) & (said[:, 1:-1] == said[:, -1:])
+    for text, place in again.nonzero().tolist():
+        scores[text, vocabulary == said[text, place + 2]] = -torch.inf
     return scores

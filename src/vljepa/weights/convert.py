@@ -91,49 +91,6 @@ def efficientnet_lite(path: Path) -> dict[str, Tensor]:
     return out
 
 
-BERT_EMBEDDINGS = {
-    "word_embeddings": "words",
-    "position_embeddings": "places",
-    "token_type_embeddings": "kinds",
-    "LayerNorm": "norm",
-}
-BERT_LAYER = {
-    "attention.self.query": "query",
-    "attention.self.key": "key",
-    "attention.self.value": "value",
-    "attention.output.dense": "joined",
-    "attention.output.LayerNorm": "attention_norm",
-    "intermediate.dense": "widened",
-    "output.dense": "narrowed",
-    "output.LayerNorm": "norm",
-}
-
-
-def sentence_encoder(path: Path) -> dict[str, Tensor]:
-    """A BERT-type `model.safetensors` as `Bert` tensors, without its pooler, a left-over of pretraining."""
-    from safetensors.torch import load_file
-
-    return bert(load_file(path), name=path.name)
-
-
-def bert(tensors: Mapping[str, Tensor], *, name: str) -> dict[str, Tensor]:
-    """The published names of a BERT-type encoder to ours; `name` is for messages."""
-    source = Checkpoint(tensors, name=name)
-    source.drop(r"pooler\..*|.*position_ids")
-    out: dict[str, Tensor] = {}
-    for theirs, ours in BERT_EMBEDDINGS.items():
-        for kind in ("weight", "bias") if ours == "norm" else ("weight",):
-            out[f"embeddings.{ours}.{kind}"] = source.take(f"embeddings.{theirs}.{kind}")
-    number = 0
-    while source.has(f"encoder.layer.{number}.output.dense.weight"):
-        for theirs, ours in BERT_LAYER.items():
-            for kind in ("weight", "bias"):
-                out[f"layers.{number}.{ours}.{kind}"] = source.take(f"encoder.layer.{number}.{theirs}.{kind}")
-        number += 1
-    source.finish()
-    return out
-
-
 GGUF_LAYER = {
     "attn_q": "self_attn.q_proj",
     "attn_k": "self_attn.k_proj",

@@ -34,16 +34,3 @@ def packed(tensors: dict[str, Tensor], *, smallest: int = 65536, dense: tuple[st
         else:
             out[name] = tensor.to(torch.bfloat16).contiguous()
     return out
-
-
-def unpacked(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The reverse of `packed`, in float32."""
-    out: dict[str, Tensor] = {}
-    for name, tensor in tensors.items():
-        if name.endswith(SCALE_SUFFIX):
-            continue
-        if tensor.dtype == torch.int8:
-            out[name] = restored(tensor, tensors[name + SCALE_SUFFIX])
-        else:
-            out[name] = tensor.float() if tensor.is_floating_point() else tensor
-    return out

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 
+from vljepa.models.lite_encoder import lite
 from vljepa.models.vljepa import VLJEPA, VLJEPASettings
 from vljepa.text import Tokenizer, TokenizerSettings
 from vljepa.weights.convert import (
@@ -15,8 +17,9 @@ from vljepa.weights.convert import (
     layers_of,
     llama_from_gguf,
     load_exactly,
-    sentence_encoder,
 )
+from vljepa.weights.keys import BERT
+from vljepa.weights.tables import fill
 
 QUERY_TOKENS = TokenizerSettings(pad=2, start=0, max_tokens=512)  # <|endoftext|> opens, <|im_end|> pads
 DECODER_TOKENS = TokenizerSettings(pad=2, end=0, max_tokens=64)
@@ -48,11 +51,11 @@ def start_small(settings: VLJEPASettings, files: PublishedFiles, *, class_names:
     model = VLJEPA(settings)
     load_exactly(model.x_encoder.network, efficientnet_lite(files.efficientnet), name=files.efficientnet.name)
     encoder_file = files.sentence_encoder / "model.safetensors"
-    load_exactly(model.y_encoder.body, sentence_encoder(encoder_file), name=str(encoder_file))
+    fill(model.y_encoder, BERT, load_file(encoder_file), name=str(encoder_file), within="body.")
     llama = llama_from_gguf(files.language_model)
     name = files.language_model.name
     load_exactly(model.predictor.layers, layers_of(llama, settings.predictor.llama.layers), name=name)
-    load_exactly(model.y_decoder.layers, layers_of(llama, settings.y_decoder.llama.layers), name=name)
+    load_exactly(model.y_decoder.layers, layers_of(llama, model.y_decoder.settings.llama.layers), name=name)
     model.token_table.weight.data.copy_(llama["embed_tokens.weight"])
     _start_head_at_identity(model.y_encoder.head)
     definition = gguf_tokenizer(files.language_model)
@@ -80,18 +83,13 @@ def _mean_class_names(started: Started, class_names: list[str]) -> None:
     neighbours (ConSE, Norouzi et al. 2014, as a starting point instead of a second model).
     """
     model = started.model
+    encoder = lite(model.x_encoder, what="a projection of class names")
     names = functional.normalize(model.y_encoder.pooled(started.target_tokenizer(class_names)), dim=-1)
     names = functional.normalize(names - names.mean(0), dim=-1)
     weight = model.predictor.visual_projection.weight
     rotation = torch.linalg.qr(torch.randn(weight.shape[0], names.shape[1]))[0]
-    features = model.settings.x_encoder.token_width - len(class_names) - _num_coordinates(model.settings)
+    features = encoder.settings.token_width - len(class_names) - encoder.settings.coordinates
     weight[:, features : features + len(class_names)] = rotation @ names.T * CLASS_NAME_GAIN
 
 
 CLASS_NAME_GAIN = 0.5
-
-
-def _num_coordinates(settings: VLJEPASettings) -> int:
-    from vljepa.models.x_encoder import TIME_WAVES
-
-    return 2 * settings.x_encoder.cells + 2 * TIME_WAVES
