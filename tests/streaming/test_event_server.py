@@ -9,7 +9,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from vljepa.streaming import event_server
+from vljepa.streaming import audience
 from vljepa.streaming.event_server import EventServer
 
 
@@ -56,7 +56,7 @@ def test_two_readers_are_told_everything_and_the_late_one_what_came_before() -> 
 
 
 def test_one_who_does_not_read_holds_up_nobody_and_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(event_server, "QUEUED_EVENTS", 8)
+    monkeypatch.setattr(audience, "QUEUED_EVENTS", 8)
     server = EventServer("127.0.0.1:0")
     stuck = socket.create_connection(server._server.server_address[:2])
     stuck.sendall(b"GET /events HTTP/1.0\r\n\r\n")
@@ -64,7 +64,7 @@ def test_one_who_does_not_read_holds_up_nobody_and_memory_is_bounded(monkeypatch
     for number in range(3000):
         server.put(event(number) | {"caption": "x" * 2000})
     assert time.monotonic() - begin < 5
-    assert len(server._kept) == 8
+    assert len(server._audience._kept) == 8
     stuck.close()
     server.close()
 

@@ -45,7 +45,7 @@ def test_a_given_tree_is_used() -> None:
 
 def test_selective_follows_the_scenes_and_uniform_the_clock() -> None:
     embeddings, times = scenes(3, 9), window_times(12)
-    chosen = decode_points("selective", embeddings, times=times, num_segments=2)
+    chosen = decode_points("ward", embeddings, times=times, num_segments=2)
     clock = decode_points("uniform", embeddings, times=times, num_segments=2)
     assert [(point.segment.first, point.segment.last) for point in chosen] == [(0, 3), (3, 12)]
     assert [(point.segment.first, point.segment.last) for point in clock] == [(0, 6), (6, 12)]
@@ -53,14 +53,14 @@ def test_selective_follows_the_scenes_and_uniform_the_clock() -> None:
 
 
 def test_points_lie_in_the_middle_of_their_segments() -> None:
-    points = decode_points("selective", scenes(3, 4), times=window_times(7), num_segments=2)
+    points = decode_points("ward", scenes(3, 4), times=window_times(7), num_segments=2)
     # Middles of windows: 1.0 1.5 2.0 | 2.5 3.0 3.5 4.0
     assert [point.time for point in points] == [1.5, 3.25]
 
 
 def test_exact_embedding_is_that_of_the_window_in_the_middle() -> None:
     embeddings = scenes(3, 4)
-    points = decode_points("selective", embeddings, times=window_times(7), num_segments=2, pooled=False)
+    points = decode_points("ward", embeddings, times=window_times(7), num_segments=2, pooling="exact")
     unit = torch.nn.functional.normalize(embeddings, dim=1)
     assert torch.allclose(points[0].embedding, unit[1])
     assert torch.allclose(points[1].embedding, unit[4])  # the earlier of windows 4 and 5
@@ -77,7 +77,7 @@ def test_every_decodes_each_window_at_its_middle_and_covers_all() -> None:
     points = decode_points("every", embeddings, times=times)
     assert [point.time for point in points] == [1.0, 1.5, 2.0, 2.5, 3.0]
     assert coverage(embeddings, points) == pytest.approx(1)
-    for policy in ("selective", "uniform"):
+    for policy in ("ward", "uniform"):
         same = decode_points(policy, embeddings, times=times, num_segments=5)
         assert [point.time for point in same] == [point.time for point in points]
 
@@ -90,7 +90,7 @@ def test_uniform_parts_differ_by_at_most_one_window() -> None:
 
 def test_coverage_is_the_mean_cosine() -> None:
     embeddings = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
-    (point,) = decode_points("uniform", embeddings, times=window_times(3), num_segments=1, pooled=False)
+    (point,) = decode_points("uniform", embeddings, times=window_times(3), num_segments=1, pooling="exact")
     assert coverage(embeddings, [point]) == pytest.approx((0 + 1 + math.sqrt(0.5)) / 3)
     with pytest.raises(ValueError, match="do not cover the 3 windows"):
         coverage(embeddings, [])

@@ -1,4 +1,4 @@
-"""What a cut of the open segment would be worth, by three rules.
+"""What a cut of the open segment would be worth, by four rules.
 
 All speak of the same thing, so that one threshold fits them all: the cosine distance between the two sides of a cut
 with `smooth` windows on each. They differ in what they look at, and therefore in what noise and slow change do to them.
@@ -11,9 +11,10 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from vljepa.streaming.changes import TIE
 from vljepa.streaming.open_segment import OpenSegment
 
-Method = Literal["change", "cluster", "variance"]
+Method = Literal["clear", "change", "cluster", "variance"]
 
 
 class Cut(NamedTuple):
@@ -21,6 +22,21 @@ class Cut(NamedTuple):
 
     boundary: int
     worth: float
+
+
+def clear(opened: OpenSegment, smooth: int) -> Cut:
+    """As `change`, but windows that lie across the cut are passed over: they show both sides and are like neither.
+
+    Two cuts are no nearer to each other than the length of a window.
+    """
+    across, apart = opened.spacing
+    side = across + smooth
+    boundary = opened.last - side
+    rows = opened.rows(2 * side)
+    if len(rows) < 2 * side or (opened.first and boundary - opened.first < apart):
+        return Cut(boundary, 0.0)
+    before, after = rows[:smooth].sum(axis=0), rows[-smooth:].sum(axis=0)
+    return Cut(boundary, 1 - _cosine(before, after) + TIE * (1 - _cosine(rows[side - 1], rows[side])))
 
 
 def change(opened: OpenSegment, smooth: int) -> Cut:
@@ -65,7 +81,12 @@ def cluster(opened: OpenSegment, smooth: int) -> Cut:
     return Cut(opened.oldest + best + 1, float(costs[best]) / (2 * smooth))
 
 
-RULES: dict[Method, Callable[[OpenSegment, int], Cut]] = {"change": change, "cluster": cluster, "variance": variance}
+RULES: dict[Method, Callable[[OpenSegment, int], Cut]] = {
+    "clear": clear,
+    "change": change,
+    "cluster": cluster,
+    "variance": variance,
+}
 
 
 def _cosine(one: Float64[ndarray, "dim"], other: Float64[ndarray, "dim"]) -> float:

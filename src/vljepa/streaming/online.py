@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from vljepa.streaming.changes import QUIET
 from vljepa.streaming.chooser import pushed
 from vljepa.streaming.cuts import RULES, Cut, Method
 from vljepa.streaming.open_segment import OpenSegment, Place
@@ -40,11 +41,11 @@ class OnlineSettings:
     cut below which nothing has happened, however much of the budget is left.
     """
 
-    method: Method = "cluster"
+    method: Method = "clear"
     rate: float = 0.2
     smooth: int = 2
     keep: int = 128
-    quiet: float = 0.02
+    quiet: float = QUIET
 
     def __post_init__(self) -> None:
         if self.method not in get_args(Method):

@@ -37,6 +37,11 @@ class Reader(Generic[Item]):
             self._changed.notify_all()
         self._thread.join(timeout=0.5)
 
+    @property
+    def waiting(self) -> int:
+        """Items that could be taken now."""
+        return len(self._held)
+
     def take(self, most: int, *, at_once: bool) -> list[Item]:
         """The oldest items, `most` (`places` at the most), or with `at_once` what there is, one at the least.
 

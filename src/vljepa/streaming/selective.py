@@ -1,7 +1,8 @@
 """When to decode: embeddings and times of a stream's windows in, segments and the embeddings worth decoding out.
 
-The policies of the paper's figure on selective decoding (section 4.6): Ward segments (`selective`), a fixed stride
-(`uniform`) and every window (`every`), each from the middle window's embedding or from the segment's mean.
+The policies of the paper's figure on selective decoding (section 4.6): Ward segments (`ward`), a fixed stride
+(`uniform`) and every window (`every`), each from the middle window's embedding or from a mean over the segment; and
+ours, the strongest changes (`selective`).
 """
 
 from collections.abc import Sequence
@@ -13,11 +14,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vljepa.streaming.changes import strongest_changes
 from vljepa.streaming.segment import MergeTree, chain_ward
 from vljepa.types import Segment
 
-Policy = Literal["selective", "uniform", "every"]
+Policy = Literal["selective", "ward", "uniform", "every"]
+Pooling = Literal["inner", "mean", "exact"]
 WindowTimes = Sequence[tuple[float, float]]
+# Seconds are compared to a microsecond.
+HAIR = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,7 +42,7 @@ def segments(
     num_segments: int | None = None,
     tree: MergeTree | None = None,
 ) -> list[Segment]:
-    """Cut a stream into segments of one meaning each, as many as are asked for or as the decodes per second allow.
+    """Cluster a stream into segments of one meaning each, as many as are asked for or as the decodes per second allow.
 
     `times` are the start and end of each window in seconds. Segments tile the stream: two meet halfway between the
     middles of the windows on both sides. `tree` is `chain_ward(embeddings)` where the caller has it: each further
@@ -58,19 +63,21 @@ def decode_points(
     times: WindowTimes,
     decodes_per_second: float | None = None,
     num_segments: int | None = None,
-    pooled: bool = True,
+    pooling: Pooling = "inner",
     tree: MergeTree | None = None,
 ) -> list[DecodePoint]:
     """What to decode under a policy, in time order; `every` takes no rate, the others as in `segments`.
 
-    The time of a point is the middle between its segment's first and last window. Its embedding is the mean of the
-    segment's embeddings, brought back to length one, or with `pooled=False` the embedding of the window nearest to
-    that time (the earlier of two).
+    `selective` makes fewer segments than are asked for where the stream has no room for them (`strongest_changes`).
+    The time of a point is the middle between its segment's first and last window; its embedding as in `decode_point`.
     """
     _check_times(times, num_windows=len(embeddings))
     unit = _unit(embeddings)
     match policy:
         case "selective":
+            wanted = _num_decodes(times, decodes_per_second=decodes_per_second, num_segments=num_segments)
+            found = _tiles(strongest_changes(unit.numpy(), times, num_segments=wanted), times)
+        case "ward":
             found = segments(unit, times, decodes_per_second=decodes_per_second, num_segments=num_segments, tree=tree)
         case "uniform":
             wanted = _num_decodes(times, decodes_per_second=decodes_per_second, num_segments=num_segments)
@@ -81,7 +88,7 @@ def decode_points(
             found = _tiles(_even_cut(len(unit), num_parts=len(unit)), times)
         case _:
             raise ValueError(f"unknown policy {policy!r}: write one of {', '.join(get_args(Policy))}")
-    return [_point(segment, unit, times=times, pooled=pooled) for segment in found]
+    return [decode_point(segment, unit, times=times, pooling=pooling) for segment in found]
 
 
 def coverage(embeddings: Float[Tensor, "time dim"], points: Sequence[DecodePoint]) -> float:
@@ -167,16 +174,30 @@ def _tiles(cut: Sequence[tuple[int, int]], times: WindowTimes) -> list[Segment]:
     ]
 
 
-def _point(segment: Segment, unit: Float[Tensor, "time dim"], *, times: WindowTimes, pooled: bool) -> DecodePoint:
-    """The decode point of one segment."""
-    middles = [_middle(window) for window in times[segment.first : segment.last]]
-    time = (middles[0] + middles[-1]) / 2
-    if pooled:
-        embedding = _unit(unit[segment.first : segment.last].mean(dim=0, keepdim=True))[0]
-    else:
-        nearest = min(range(len(middles)), key=lambda window: (round(abs(middles[window] - time), 6), window))
-        embedding = unit[segment.first + nearest]
+def decode_point(
+    segment: Segment, unit: Float[Tensor, "time dim"], *, times: WindowTimes, pooling: Pooling
+) -> DecodePoint:
+    """The decode point of one segment, from embeddings of length one.
+
+    `inner`: the mean of the windows that lie wholly in the segment, brought back to length one; `mean`: that of all its
+    windows, as in the paper. `exact`, also where no window lies wholly in it: the window nearest to the middle (the
+    earlier of two).
+    """
+    places = range(segment.first, segment.last)
+    time = (_middle(times[places[0]]) + _middle(times[places[-1]])) / 2
+    nearest = min(places, key=lambda place: (round(abs(_middle(times[place]) - time), 6), place))
+    chosen = {
+        "inner": [place for place in places if lies_in(*times[place], segment.start, segment.end)],
+        "mean": list(places),
+        "exact": [],
+    }[pooling]
+    embedding = _unit(unit[chosen or [nearest]].mean(dim=0, keepdim=True))[0]
     return DecodePoint(time=time, segment=segment, embedding=embedding.to(torch.float32))
+
+
+def lies_in(start: float, end: float, since: float, until: float) -> bool:
+    """Whether the seconds from `start` to `end` lie wholly in those from `since` to `until`."""
+    return start >= since - HAIR and end <= until + HAIR
 
 
 def _middle(window: tuple[float, float]) -> float:

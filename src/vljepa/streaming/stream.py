@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from types import TracebackType
 from typing import Literal, TypeVar, get_args
 
 import torch
@@ -161,27 +162,68 @@ def embedded_windows(
     thread that reads, every frame that is looked at. MediaError where there is no video to read, also for a picture.
     What breaks off later ends the stream, and is told to the log.
     """
-    clock = _Clock()
-    begin: float | None = None
-    video = Video(source, size=embedder.side, fps=settings.fps)
-    frames = _Frames(video, embedder, settings=settings, see=see)
-    with frames.reader as reader:
-        found = _windows(frames, embedder, settings=settings, clock=clock)
+    with OpenStream(source, embedder, settings=settings, watched=watched, see=see) as stream:
         try:
-            for some in _batches(found, 1 if frames.endless else CLIPS_AT_ONCE):
-                with clock.on("embed"):
-                    rows = _embedded(some, embedder, query=settings.query)
-                begin = some[0].start if begin is None else begin
-                watched.windows += len(some)
-                watched.seconds_media = some[-1].end - begin
-                yield rows, [(window.start, window.end) for window in some]
-                progress(some[-1].end)
+            yield from stream.windows(progress)
         except KeyboardInterrupt:  # what was seen until now is still worth telling
             watched.interrupted = True
-        finally:
-            watched.seconds_read, watched.seconds_embed = clock.spent["read"], clock.spent["embed"]
-            watched.skipped, watched.dropped = video.skipped, reader.dropped
-            watched.interrupted |= frames.broke_off
+
+
+class OpenStream:
+    """A source whose frames are read ahead, on a thread, while the `with` statement lasts; see `embedded_windows`."""
+
+    def __init__(
+        self,
+        source: Path | str,
+        embedder: Embedder,
+        *,
+        settings: WindowSettings,
+        watched: Watched,
+        see: See | None = None,
+    ) -> None:
+        self.watched = watched
+        self._embedder, self._settings = embedder, settings
+        self._video = Video(source, size=embedder.side, fps=settings.fps)
+        self._frames = _Frames(self._video, embedder, settings=settings, see=see)
+        self._clock = _Clock()
+
+    @property
+    def waiting(self) -> int:
+        """Frames that wait for the model."""
+        return self._frames.reader.waiting
+
+    @property
+    def read(self) -> float:
+        """Seconds that the model has waited for frames."""
+        return self._clock.spent["read"]
+
+    def __enter__(self) -> "OpenStream":
+        self._frames.reader.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._frames.reader.__exit__(kind, error, trace)
+        watched, spent = self.watched, self._clock.spent
+        watched.seconds_read, watched.seconds_embed = spent["read"], spent["embed"]
+        watched.skipped, watched.dropped = self._video.skipped, self._frames.reader.dropped
+        watched.interrupted |= self._frames.broke_off
+
+    def windows(
+        self, progress: Progress = lambda seconds: None
+    ) -> Generator[tuple[Float[Tensor, "batch dim"], list[tuple[float, float]]], None, None]:
+        """The windows as they come, some at once: their embeddings, their starts and ends in seconds."""
+        begin: float | None = None
+        found = _windows(self._frames, self._embedder, settings=self._settings, clock=self._clock)
+        for some in _batches(found, 1 if self._frames.endless else CLIPS_AT_ONCE):
+            with self._clock.on("embed"):
+                rows = _embedded(some, self._embedder, query=self._settings.query)
+            begin = some[0].start if begin is None else begin
+            self.watched.windows += len(some)
+            self.watched.seconds_media = some[-1].end - begin
+            yield rows, [(window.start, window.end) for window in some]
+            progress(some[-1].end)
 
 
 def frame_rate(embedder: Embedder, settings: WindowSettings) -> float:

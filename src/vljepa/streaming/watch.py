@@ -1,7 +1,8 @@
 """Watch a video and speak only when the meaning changes: a source in, events out (the paper's selective decoding).
 
 Events are plain dictionaries, ready for JSON: {"event": "segment", ...} in time order, {"event": "trigger", ...} when
-it fires, {"event": "clip", ...} when one was saved, {"event": "summary", ...} last.
+it fires, {"event": "clip", ...} when one was saved, {"event": "window", ...} for each window where that is wanted,
+{"event": "summary", ...} last.
 """
 
 from collections.abc import Iterator
@@ -10,16 +11,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
 from vljepa.embedder import Embedder
 from vljepa.streaming.chooser import Chooser, WholeStream, offline_points, pushed
 from vljepa.streaming.cuts import Method
 from vljepa.streaming.event_clips import ClipSettings, EventClips, SavedClip
 from vljepa.streaming.narrator import Description, Narrator
 from vljepa.streaming.online import OnlineSegmenter, OnlineSettings
-from vljepa.streaming.segment import MergeTree
-from vljepa.streaming.selective import Policy
+from vljepa.streaming.selective import Policy, WindowTimes, change_curve
 from vljepa.streaming.stream import (
     Progress,
+    See,
     Stream,
     Watched,
     WindowSettings,
@@ -30,17 +35,18 @@ from vljepa.streaming.stream import (
 from vljepa.streaming.triggers import Firing, Triggers, TriggerSettings
 
 Event = dict[str, Any]
-Decode = Literal["selective", "uniform", "every", "never"]
+Decode = Literal["selective", "ward", "uniform", "every", "never"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class WatchSettings(WindowSettings):
     """How to look (see WindowSettings), when to speak, and what to watch for (`triggers`).
 
-    `decode`: at the middle of each segment of one meaning (`selective`), at even steps (`uniform`), at each window
-    (`every`), or not at all (`never`: segments without text). `rate`: decodes a second that may be spent. `online`:
-    segments are found while the stream is running, by this method; without it they are found when it is over.
-    `clips`: what is seen around a trigger is saved there.
+    `decode`: at the middle of each segment of one meaning (`selective`; `ward`: found as in the paper), at even steps
+    (`uniform`), at each window (`every`), or not at all (`never`: segments without text). `rate`: decodes a second that
+    may be spent. `online`: segments are found while the stream is running, by this method; without it they are found
+    when it is over. `clips`: what is seen around a trigger is saved there. `trace`: every window is told, and how far
+    the meaning moved.
     """
 
     decode: Decode = "selective"
@@ -48,6 +54,7 @@ class WatchSettings(WindowSettings):
     online: Method | None = None
     triggers: TriggerSettings = field(default_factory=TriggerSettings)
     clips: ClipSettings | None = None
+    trace: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -78,13 +85,15 @@ def watch(
     *,
     settings: WatchSettings | None = None,
     progress: Progress = lambda seconds: None,
+    see: See = lambda seconds, frame: None,
 ) -> Iterator[Event]:
     """The events of a video source: a segment for each stretch of one meaning, then the summary.
 
     With `online` a segment is told soon after its end, when the next one turns out to say something else; without it
-    everything is embedded before the first is known, since the clustering looks at the whole stream. Triggers fire on
+    everything is embedded before the first is known, since the whole stream is looked at. Triggers fire on
     the window that they are true of; clips around them are told when they are saved. Ctrl-C ends the watching, and what
-    was seen until then is told. `progress` hears the second that was reached.
+    was seen until then is told. `progress` hears the second that was reached; `see` gets the frames that are looked at,
+    on the thread that reads.
     """
     settings = settings or WatchSettings()
     triggers = Triggers(settings.triggers, encode=embedder.texts)
@@ -92,8 +101,14 @@ def watch(
     narrator = Narrator(embedder, silent=settings.decode == "never")
     clips = _clips(settings, embedder)
     watched = Watched()
-    see = None if clips is None else clips.see
-    looked = embedded_windows(source, embedder, settings=settings, watched=watched, progress=progress, see=see)
+    trace = _Trace(settings.trace)
+
+    def look(seconds: float, frame: UInt8[Tensor, "height width 3"]) -> None:
+        see(seconds, frame)
+        if clips is not None:
+            clips.see(seconds, frame)
+
+    looked = embedded_windows(source, embedder, settings=settings, watched=watched, progress=progress, see=look)
     with closing(looked) as found:
         try:
             for embeddings, times in found:
@@ -101,6 +116,7 @@ def watch(
                 yield from map(_trigger_event, fired)
                 yield from map(_clip_event, _saved(clips, fired))
                 yield from map(_segment_event, narrator.tell(pushed(chooser, embeddings, times)))
+                yield from trace.told(embeddings, times, decodes=narrator.decodes)
         except KeyboardInterrupt:  # in the middle of decoding; the windows have their own
             watched.interrupted = True
     yield from map(_clip_event, clips.write(all_of_them=True) if clips else [])
@@ -108,13 +124,11 @@ def watch(
     yield _summary_event(watched, narrator)
 
 
-def described(
-    stream: Stream, embedder: Embedder, *, decode: Decode, rate: float, tree: MergeTree | None = None
-) -> Described:
+def described(stream: Stream, embedder: Embedder, *, decode: Decode, rate: float) -> Described:
     """Choose what to decode, decode it, and join neighbours that say the same; nothing for a stream without windows."""
     points = []
     if stream.times:
-        points = offline_points(_policy(decode), stream.embeddings, stream.times, rate=rate, tree=tree)
+        points = offline_points(_policy(decode), stream.embeddings, stream.times, rate=rate)
     narrator = Narrator(embedder, silent=decode == "never")
     told = [*narrator.tell(points), *narrator.finish()]
     return Described(descriptions=tuple(told), decodes=narrator.decodes, seconds_decode=narrator.seconds_decode)
@@ -146,6 +160,33 @@ def _chooser(settings: WatchSettings) -> Chooser:
 def _policy(decode: Decode) -> Policy:
     """Segments without text are those that would have been decoded."""
     return "selective" if decode == "never" else decode
+
+
+class _Trace:
+    """Tells each window, where that is wanted."""
+
+    def __init__(self, wanted: bool) -> None:
+        self._wanted = wanted
+        self._windows = 0
+        self._last: Float[Tensor, "one dim"] | None = None
+
+    def told(self, embeddings: Float[Tensor, "batch dim"], times: WindowTimes, *, decodes: int) -> Iterator[Event]:
+        """Events of the next windows, `decodes` after them."""
+        if not self._wanted:
+            return
+        before = embeddings[:1] if self._last is None else self._last
+        moved = change_curve(torch.cat([before, embeddings]))[1:].tolist()
+        self._last = embeddings[-1:]
+        for change, (start, end) in zip(moved, times, strict=True):
+            self._windows += 1
+            yield {
+                "event": "window",
+                "start": round(start, 3),
+                "end": round(end, 3),
+                "change": round(change, 4),
+                "windows": self._windows,
+                "decodes": decodes,
+            }
 
 
 def _segment_event(description: Description) -> Event:

@@ -1,5 +1,6 @@
 """`evaluate selective` from a folder to a report: a small corpus, a camera, and a miniature EgoExo4D."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,19 @@ import pytest
 import torch
 
 from vljepa.cli.main import main
+from vljepa.data.corpora.physics import Physics
 from vljepa.data.encode import encode_mp4
 from vljepa.data.shards import write_listing, write_shard
 from vljepa.embedder import Embedder
+from vljepa.evaluation.backends.ours import Ours
 from vljepa.evaluation.benchmarks.selective.ego_exo import read_takes
-from vljepa.evaluation.benchmarks.selective.footage import picture, streams_from_scripts
+from vljepa.evaluation.benchmarks.selective.footage import Reels, picture, streams_from_scripts
 from vljepa.evaluation.benchmarks.selective.measure import evaluate_selective
 from vljepa.evaluation.benchmarks.selective.scripts import Frame, Play, write_script
+from vljepa.evaluation.benchmarks.selective.sets import corpus_streams
+from vljepa.evaluation.public import evaluate_public
+from vljepa.evaluation.sets.check import check_set
+from vljepa.evaluation.sets.known import KNOWN
 from vljepa.types import Event, Sample
 
 TAKE, OTHER = "3c489f86-8896-4c86-8a5a-929999799d36", "aaaaaaaa-8896-4c86-8a5a-929999799d36"
@@ -43,7 +50,8 @@ def sample(key: str, number: int, *, source: str, split: Any, events: tuple[Even
 
 @pytest.fixture(autouse=True)
 def few_rates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Enough for a curve."""
+    """Enough for a curve, and a random model's captions say enough."""
+    monkeypatch.setattr("vljepa.evaluation.benchmarks.selective.measure.TELLING", 0.0)
     monkeypatch.setattr("vljepa.evaluation.benchmarks.selective.measure.RATES", (0.05, 0.2, 1.0, 2.0))
 
 
@@ -51,13 +59,13 @@ def few_rates(monkeypatch: pytest.MonkeyPatch) -> None:
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Seventy test clips, ten that are for training and would give themselves away, two recordings with events."""
     root = tmp_path_factory.mktemp("corpus")
-    clips = [sample(f"p{number}", number, source="physics", split="test") for number in range(70)]
-    clips += [sample(f"t{number}", 200 + number, source="physics", split="train") for number in range(10)]
+    clips = [sample(f"p{number}", number, source="fluent-clips", split="test") for number in range(70)]
+    clips += [sample(f"t{number}", 200 + number, source="fluent-clips", split="train") for number in range(10)]
     acts = (Event(action="walking", start=0.0, end=2.0), Event(action="falling", start=2.0, end=4.0))
     cameras = [sample(f"c{number}", 100 + number, source="camera", split="test", events=acts) for number in range(2)]
     entries = [
         {**write_shard(root, f"{name}-000.tar", samples=samples), "source": name}
-        for name, samples in (("physics", clips), ("camera", cameras))
+        for name, samples in (("fluent-clips", clips), ("camera", cameras))
     ]
     write_listing(root, entries)
     return root
@@ -91,46 +99,101 @@ def test_a_corpus_gives_a_report_with_receipt_curves_and_figure(
 
 
 def test_frames_that_are_kept_are_not_encoded_again(
-    corpus: Path, other_embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+    corpus: Path, other_embedder: Embedder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    evaluate_selective(other_embedder, corpus, command="first", num_streams=1)
+    (first,) = corpus_streams(other_embedder, corpus, num_streams=1, keep=tmp_path, report=lambda line: None)
     monkeypatch.setattr(other_embedder, "frame_features", lambda frames: pytest.fail("encoded again"))
-    evaluate_selective(other_embedder, corpus, command="again", num_streams=1)
+    (again,) = corpus_streams(other_embedder, corpus, num_streams=1, keep=tmp_path, report=lambda line: None)
+    assert torch.equal(first.embeddings, again.embeddings)
 
 
-def test_training_clips_are_never_shown(corpus: Path, other_embedder: Embedder) -> None:
+def test_where_captions_say_nothing_nobody_saves_anything(
+    corpus: Path, tiny_embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vljepa.evaluation.benchmarks.selective.measure.TELLING", 11.0)
+    report = evaluate_selective(tiny_embedder, corpus, command="", num_streams=1)
+    assert [row.name for row in report.rows] == [
+        "joined clips, uniform decoding at 1 Hz",
+        "camera, uniform decoding at 1 Hz",
+    ]
+    assert "fewer_decodes_than_uniform_1_hz" not in report.curves["camera"]["ways"]["ward, mean"]
+
+
+def test_training_clips_are_never_shown(corpus: Path, other_embedder: Embedder, tmp_path: Path) -> None:
     lines: list[str] = []
-    evaluate_selective(other_embedder, corpus, command="", num_streams=1, report=lines.append)
+    corpus_streams(other_embedder, corpus, num_streams=1, keep=tmp_path, report=lines.append)
     assert "test clips: 70" in lines
 
 
 def test_a_window_is_what_the_model_makes_of_its_frames(tiny_embedder: Embedder, tmp_path: Path) -> None:
     """Shared features, float16 and the one prediction for equal windows change nothing that matters."""
     generator = torch.Generator().manual_seed(5)
-    squares = {
-        f"clip {number}": torch.randint(0, 255, (4, 3, 32, 32), dtype=torch.uint8, generator=generator)
-        for number in range(70)
-    }
-    plays = [Play(key=key, captions=(key,), num_frames=4, loops=True) for key in squares]
+    reels = made_reels(
+        {
+            f"clip {number}": torch.randint(0, 255, (4, 3, 32, 32), dtype=torch.uint8, generator=generator)
+            for number in range(70)
+        }
+    )
+    plays = [
+        Play(key=f"clip {number}", captions=(f"{number}",), num_frames=4, loops=number < 40) for number in range(70)
+    ]
     scripts = [write_script(plays, rate=2.0, seed=0)]
     (stream,) = streams_from_scripts(
-        scripts, squares, tiny_embedder, name="made", keep=tmp_path, report=lambda line: None
+        scripts, reels, tiny_embedder, name="made", keep=tmp_path, report=lambda line: None
     )
     for row in (0, 17, 101):
         start = round(stream.times[row][0] * 2)
-        frames = torch.stack([picture(frame, squares) for frame in scripts[0].frames[start : start + 4]])
+        frames = torch.stack([picture(frame, reels) for frame in scripts[0].frames[start : start + 4]])
         alone = tiny_embedder.predict(tiny_embedder.tokens_from_features(tiny_embedder.frame_features(frames)[None]))
         torch.testing.assert_close(stream.embeddings[row], alone[0].cpu(), rtol=0, atol=2e-3)
     assert stream.times[1] == (0.5, 2.5)
 
 
+def made_reels(squares: dict[str, torch.Tensor]) -> Reels:
+    reels = Reels()
+    for key, frames in squares.items():
+        reels.add(key, key.encode(), lambda frames=frames: frames)
+    return reels
+
+
 def test_a_dissolve_is_the_mean_of_two_pictures() -> None:
-    squares = {
-        "a": torch.full((1, 3, 2, 2), 100, dtype=torch.uint8),
-        "b": torch.full((1, 3, 2, 2), 200, dtype=torch.uint8),
-    }
-    assert picture(Frame("a", 0, "b", 0, 0.25), squares).unique().tolist() == [125]
-    assert picture(Frame("b", 0), squares).unique().tolist() == [200]
+    reels = made_reels(
+        {
+            "a": torch.full((1, 3, 2, 2), 100, dtype=torch.uint8),
+            "b": torch.full((1, 3, 2, 2), 200, dtype=torch.uint8),
+        }
+    )
+    assert picture(Frame("a", 0, "b", 0, 0.25), reels).unique().tolist() == [125]
+    assert picture(Frame("b", 0), reels).unique().tolist() == [200]
+
+
+def test_scenes_of_physics_are_rendered_anew_and_only_if_they_are_those_of_the_corpus(
+    tiny_embedder: Embedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shots: list[int] = []
+
+    def shot(self: Physics, index: int, *, num_frames: int) -> bytes:
+        shots.append(index)
+        return encode_mp4(np.full((num_frames, 16, 16, 3), index, np.uint8), fps=4.0)
+
+    monkeypatch.setattr(Physics, "shot", shot)
+    scenes = [
+        dataclasses.replace(Physics().described(index, Physics().scene(index), media=bytes([index])), split="test")
+        for index in range(62)
+    ]
+    monkeypatch.setattr("vljepa.evaluation.benchmarks.selective.scripts.EVENTS", (60, 62))
+
+    def streams(samples: list[Sample], folder: Path) -> int:
+        write_listing(folder, [{**write_shard(folder, "physics-000.tar", samples=samples), "source": "physics"}])
+        found = corpus_streams(tiny_embedder, folder, num_streams=1, keep=folder / "kept", report=lambda line: None)
+        return len(found[0].annotations)
+
+    assert streams(scenes, tmp_path) >= 60
+    assert len(shots) == len(set(shots)) >= 60, "each scene is rendered once"
+    (tmp_path / "other").mkdir()
+    others = [dataclasses.replace(scene, captions=("something else",)) for scene in scenes]
+    with pytest.raises(ValueError, match="is not the scene that this version makes: prepare the corpus anew"):
+        streams(others, tmp_path / "other")
 
 
 def described(*sentences: tuple[float, str], rejected: bool = False, **flags: Any) -> dict[str, Any]:
@@ -189,6 +252,23 @@ def ego_exo(tmp_path: Path) -> Path:
         folder.mkdir(parents=True)
         (folder / "aria01_214-1.mp4").write_bytes(clip(1, seconds=8.0))
     return tmp_path
+
+
+def test_a_copy_of_ego_exo_is_checked_and_measured_under_its_own_name(
+    ego_exo: Path, tiny_embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    benchmark = KNOWN["egoexo4d-atomic"]
+    found = check_set(benchmark, ego_exo, benchmark.settings)
+    assert found.counts["items"] == 3 and found.counts["media"] == 1 and found.problems == ()
+    assert found.notes == ("1 media, expected 218", "1 left out: takes without video")
+
+    def asked(embedder: Embedder, root: Path, **_: object) -> None:
+        raise RuntimeError(f"asked for {root.name} on {embedder.name}")
+
+    monkeypatch.setattr("vljepa.evaluation.public.evaluate_selective", asked)
+    with pytest.raises(RuntimeError, match=f"asked for {ego_exo.name} on tiny"):
+        settings = benchmark.settings
+        evaluate_public(benchmark, Ours(tiny_embedder), ego_exo, settings=settings, cache=None, command="")
 
 
 def test_takes_have_the_sentences_of_who_wrote_most_of_what_is_seen(ego_exo: Path) -> None:

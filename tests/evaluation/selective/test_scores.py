@@ -10,7 +10,8 @@ import torch
 
 from vljepa.embedder import Embedder
 from vljepa.evaluation.benchmarks.selective.footage import AnnotatedStream
-from vljepa.evaluation.benchmarks.selective.methods import RATES, Condition, Watcher, all_conditions, exact
+from vljepa.evaluation.benchmarks.selective.measure import TELLING, _savings
+from vljepa.evaluation.benchmarks.selective.methods import RATES, Condition, Watcher, all_conditions
 from vljepa.evaluation.benchmarks.selective.plot import plot
 from vljepa.evaluation.benchmarks.selective.scores import Scores, curves_by_name, interval, saving, score_all
 from vljepa.evaluation.benchmarks.selective.scripts import Annotation
@@ -43,7 +44,7 @@ def speaker(tiny_embedder: Embedder, monkeypatch: pytest.MonkeyPatch) -> tuple[E
     """A decoder that knows what each axis is, and how many embeddings it was given."""
     given: list[int] = []
 
-    def decode(rows: torch.Tensor) -> list[str]:
+    def decode(rows: torch.Tensor, *, candidates: int) -> list[str]:
         given.append(len(rows))
         return [WORDS[int(place)] for place in rows[:, :4].argmax(dim=1)]
 
@@ -54,9 +55,9 @@ def speaker(tiny_embedder: Embedder, monkeypatch: pytest.MonkeyPatch) -> tuple[E
 def test_whoever_decodes_each_scene_says_everything(speaker: tuple[Embedder, list[int]]) -> None:
     rate = 4 / 25.5
     conditions = [
-        Condition(way="ward", rate=rate, pooled=True),
-        Condition(way="uniform", rate=rate, pooled=True),
-        Condition(way="every", rate=2.0, pooled=False),
+        Condition(way="ward", rate=rate, pooling="mean"),
+        Condition(way="uniform", rate=rate, pooling="mean"),
+        Condition(way="every", rate=2.0, pooling="exact"),
     ]
     ward, uniform, every = score_all([stream(), stream(seed=1)], conditions, speaker[0], report=lambda line: None)
     assert ward.cider.tolist() == every.cider.tolist() == pytest.approx([10.0, 10.0])
@@ -68,35 +69,40 @@ def test_whoever_decodes_each_scene_says_everything(speaker: tuple[Embedder, lis
 
 
 def test_an_embedding_is_decoded_once_and_only_where_an_annotation_is_near(speaker: tuple[Embedder, list[int]]) -> None:
-    conditions = [Condition(way="every", rate=2.0, pooled=False), Condition(way="uniform", rate=2.0, pooled=False)]
+    conditions = [
+        Condition(way="every", rate=2.0, pooling="exact"),
+        Condition(way="uniform", rate=2.0, pooling="exact"),
+    ]
     score_all([stream()], conditions, speaker[0], report=lambda line: None)
     assert sum(speaker[1]) == 4
 
 
 def test_all_conditions_are_there() -> None:
     names = {condition.name for condition in all_conditions(RATES)}
-    ways = ("ward", "uniform", "cluster", "change", "variance")
-    assert names == {f"{way}, {kind}" for way in ways for kind in ("mean", "exact")} | {"every, exact"}
+    ours = {f"{way}, inner" for way in ("selective", "clear", "cluster", "change", "variance")}
+    papers = {f"{way}, {kind}" for way in ("ward", "uniform") for kind in ("mean", "exact")}
+    assert names == ours | papers | {"every, exact"}
     rates = [condition.rate for condition in all_conditions(RATES) if condition.name == "ward, mean"]
     assert rates[0] == 0.01 and rates[-1] == 2.0 and 1.0 in rates
 
 
-def test_exact_is_the_window_in_the_middle_as_offline() -> None:
+def test_each_condition_decodes_from_what_it_says() -> None:
     made = stream()
-    pooled = decode_points("selective", made.embeddings, times=made.times, num_segments=7)
-    expected = decode_points("selective", made.embeddings, times=made.times, num_segments=7, pooled=False)
-    for one, other in zip(exact(pooled, made.embeddings, made.times), expected, strict=True):
-        torch.testing.assert_close(one.embedding, other.embedding)
-        assert one.segment == other.segment
     watcher = Watcher(made)
-    online = watcher.points(Condition(way="cluster", rate=0.2, pooled=False))
+    for pooling in ("mean", "exact"):
+        found = watcher.points(Condition(way="ward", rate=0.3, pooling=pooling))
+        expected = decode_points("ward", made.embeddings, times=made.times, decodes_per_second=0.3, pooling=pooling)
+        for one, other in zip(found, expected, strict=True):
+            torch.testing.assert_close(one.embedding, other.embedding)
+            assert one.segment == other.segment
+    online = watcher.points(Condition(way="clear", rate=0.2, pooling="inner"))
     assert coverage(made.embeddings, online) > 0.9
 
 
 def scores(cider: list[list[float]], rates: list[float], *, way: str = "ward") -> list[Scores]:
     return [
         Scores(
-            condition=Condition(way=way, rate=rate, pooled=True),  # type: ignore[arg-type]
+            condition=Condition(way=way, rate=rate, pooling="mean"),  # type: ignore[arg-type]
             cider=np.array(row),
             boundary=np.full(len(row), math.nan),
             coverage=np.ones(len(row)),
@@ -122,6 +128,13 @@ def test_a_score_that_is_not_reached_is_none_and_counts_as_nothing() -> None:
     found = saving(curve, reference)
     assert found.times is None
     assert found.low == 0 and 0.5 < found.missed < 1
+
+
+def test_where_captions_say_nothing_nobody_saves_anything() -> None:
+    for said, expected in ((TELLING, ["ward, mean"]), (0.9 * TELLING, [])):
+        (reference,) = scores([[said, said]], [1.0], way="uniform")
+        found = _savings(scores([[said, said], [said, said]], [0.1, 1.0]), reference)
+        assert list(found) == expected
 
 
 def test_intervals_are_over_streams() -> None:

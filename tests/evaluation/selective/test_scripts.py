@@ -14,8 +14,14 @@ from vljepa.evaluation.benchmarks.selective.scripts import (
 )
 
 RATE = 4.0
+SLOW = 57
 PLAYS = [
-    Play(key=f"clip {number}", captions=(f"caption {number}",), num_frames=8, loops=number % 3 == 0)
+    Play(
+        key=f"clip {number}",
+        captions=(f"caption {number}",),
+        num_frames=SLOW if number % 3 else 8,
+        loops=number % 3 == 0,
+    )
     for number in range(90)
 ]
 
@@ -61,17 +67,19 @@ def test_scenes_change_with_cuts_and_with_dissolves_around_the_boundary() -> Non
     assert dissolves > 60 and cuts > 3 * dissolves / 2
 
 
-def test_clips_are_looped_or_their_last_frame_is_held() -> None:
-    held = looped = 0
+def test_clips_are_looped_or_take_the_time_of_their_scene() -> None:
     for script in scripts():
-        for before, after in pairwise(script.frames):
-            if before.clip == after.clip and not before.over and not after.over:
-                assert after.number in (before.number + 1, 0, 7)
-                held += before.number == after.number == 7
-                looped += (before.number, after.number) == (7, 0)
-                if before.number == after.number == 7:
-                    assert int(before.clip.split()[1]) % 3, "clips that may be looped are never held"
-    assert held > 100 and looped > 100
+        edges = [0, *(round(boundary * RATE) for boundary in script.boundaries), len(script.frames)]
+        for first, last in pairwise(edges):
+            plain = [frame for frame in script.frames[first:last] if not frame.over]
+            numbers = [frame.number for frame in script.frames[first:last] if frame.clip == plain[0].clip]
+            if int(plain[0].clip.split()[1]) % 3:
+                assert numbers == sorted(numbers), "it goes through its clip once"
+                if len(plain) == last - first:
+                    assert (numbers[0], numbers[-1]) == (0, SLOW - 1)
+            else:
+                assert max(numbers) == 7
+                assert all(after in (before + 1, 0) for before, after in pairwise(numbers))
 
 
 def test_no_clip_is_shown_twice_and_seeds_decide() -> None:

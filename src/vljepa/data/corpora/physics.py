@@ -18,7 +18,7 @@ from jaxtyping import UInt8
 from vljepa.data.corpora.physics_cast import FAMILIES, Cast, backwards
 from vljepa.data.corpora.physics_questions import questions
 from vljepa.data.corpora.physics_scene import Scene
-from vljepa.data.corpora.physics_stage import FRAME_RATE, Renderer, View
+from vljepa.data.corpora.physics_stage import FRAME_RATE, Renderer, View, slowed
 from vljepa.data.corpora.physics_stories import direct
 from vljepa.data.corpora.physics_words import Wording
 from vljepa.data.packages import Package
@@ -71,6 +71,12 @@ class Physics:
         scene = self.scene(index)
         frames = _renderer(self.size).frames(scene.take, view=scene.view, shadows=scene.shadows)
         return self.described(index, scene, media=mp4_from_frames(frames))
+
+    def shot(self, index: int, *, num_frames: int) -> bytes:
+        """The scene of a number in slow motion: an MP4 with that many frames from the first of its clip to the last."""
+        scene = self.scene(index)
+        take = slowed(scene.take, num_frames=num_frames)
+        return mp4_from_frames(_renderer(self.size).frames(take, view=scene.view, shadows=scene.shadows))
 
     def scene(self, index: int) -> Scene:
         """The scene of a number, which alone tells family and split and seeds all that is drawn."""

@@ -264,6 +264,14 @@ def perform(
     return Take(model=model, poses=poses, centres=np.array(centres), tilt=np.array(tilt), touched=touched)
 
 
+def slowed(take: Take, *, num_frames: int) -> Take:
+    """The take in more frames than were recorded, on the straight way from each recorded pose to the next."""
+    recorded = np.arange(len(take.poses))
+    wanted = np.linspace(0, recorded[-1], num_frames)
+    poses = [np.interp(wanted, recorded, joint) for joint in take.poses.T]
+    return perform(take.model, np.stack(poses, axis=-1) if poses else np.zeros((num_frames, 0)))
+
+
 @lru_cache(maxsize=1)
 def _context_class() -> Any:
     """The off-screen OpenGL of this machine: the one that MUJOCO_GL names, else EGL, else OSMesa."""

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,29 @@ from vljepa.features import encoder_fingerprint
 WINDOWS_AT_ONCE = 64
 Squares = UInt8[Tensor, "time 3 side side"]
 Report = Callable[[str], None]
+# Frames of a stream are encoded clip by clip, but a dissolve looks into another one.
+_CLIPS_IN_MEMORY = 24
+
+
+class Reels:
+    """Frames of clips by key, read when they are asked for; `mark` is what tells a clip from all others."""
+
+    def __init__(self) -> None:
+        self._marks: dict[str, bytes] = {}
+        self._readers: dict[str, Callable[[], Squares]] = {}
+        self._read = lru_cache(maxsize=_CLIPS_IN_MEMORY)(lambda key: self._readers[key]())
+
+    def add(self, key: str, mark: bytes, read: Callable[[], Squares]) -> None:
+        """One more clip."""
+        self._marks[key], self._readers[key] = hashlib.sha256(mark).digest(), read
+
+    def mark(self, key: str) -> bytes:
+        """The hash of a clip."""
+        return self._marks[key]
+
+    def squares(self, key: str) -> Squares:
+        """All frames of a clip, as the X-Encoder reads them."""
+        return self._read(key)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,7 +63,7 @@ class AnnotatedStream:
 
 def streams_from_scripts(
     scripts: Sequence[Script],
-    squares: Mapping[str, Squares],
+    reels: Reels,
     embedder: Embedder,
     *,
     name: str,
@@ -48,7 +72,7 @@ def streams_from_scripts(
 ) -> list[AnnotatedStream]:
     """The streams that scripts describe, of clips whose frames are given; `keep` is a folder for frame features."""
     frames = sorted({frame for script in scripts for frame in script.frames})
-    rows = frame_features(frames, squares, embedder, keep=keep, name=name, report=report)
+    rows = frame_features(frames, reels, embedder, keep=keep, name=name, report=report)
     places = {frame: place for place, frame in enumerate(frames)}
     windows = [_windows(script, embedder.num_frames) for script in scripts]
     distinct = sorted({tuple(places[frame] for frame in window) for some in windows for _, window in some})
@@ -89,7 +113,7 @@ def _predicted(
 
 def frame_features(
     frames: Sequence[Frame],
-    squares: Mapping[str, Squares],
+    reels: Reels,
     embedder: Embedder,
     *,
     keep: Path,
@@ -98,20 +122,20 @@ def frame_features(
 ) -> Shaped[ndarray, "frame kept"]:
     """What the X-Encoder keeps of each frame, in float16, from the folder `keep` where it was computed before.
 
-    The file's name changes with the encoder, the preprocessing, the frames and the pixels that they are made of.
+    The file's name changes with the encoder, the preprocessing, the frames and the clips that they are of.
     """
     bundle = embedder.bundle
     mark = encoder_fingerprint(bundle.model.x_encoder, bundle.processor, bundle.frames)
     digest = hashlib.sha256(f"{mark} {json.dumps(frames)}".encode())
     for key in sorted({clip for frame in frames for clip in (frame.clip, frame.over) if clip}):
-        digest.update(squares[key].numpy().tobytes())
+        digest.update(reels.mark(key))
     path = keep / f"{name}-{digest.hexdigest()[:12]}.npy"
     if path.is_file():
         return np.load(path, mmap_mode="r")
     keep.mkdir(parents=True, exist_ok=True)
     parts = []
     for first in range(0, len(frames), FRAMES_AT_ONCE):
-        pixels = torch.stack([picture(frame, squares) for frame in frames[first : first + FRAMES_AT_ONCE]])
+        pixels = torch.stack([picture(frame, reels) for frame in frames[first : first + FRAMES_AT_ONCE]])
         parts.append(embedder.frame_features(pixels).to(torch.float16).cpu().numpy())
         if first % (16 * FRAMES_AT_ONCE) == 0:
             report(f"{name}: encoded {first} of {len(frames)} frames")
@@ -122,10 +146,10 @@ def frame_features(
     return rows
 
 
-def picture(frame: Frame, squares: Mapping[str, Squares]) -> UInt8[Tensor, "3 side side"]:
+def picture(frame: Frame, reels: Reels) -> UInt8[Tensor, "3 side side"]:
     """The pixels of a frame; in a dissolve the mean of two pictures by their shares."""
-    one = squares[frame.clip][frame.number]
+    one = reels.squares(frame.clip)[frame.number]
     if not frame.over:
         return one
-    other = squares[frame.over][frame.over_number]
+    other = reels.squares(frame.over)[frame.over_number]
     return ((1 - frame.share) * one.float() + frame.share * other.float()).round().to(torch.uint8)

@@ -16,6 +16,8 @@ from vljepa.evaluation.report import Report, Row, data_hash, receipt
 STREAMS = 40
 # What the paper's figure shows, and what we ask of ourselves offline and online alike.
 FLOOR = 2.85
+# Below this CIDEr-D nothing right is said, and how few decodes say as much means nothing.
+TELLING = 0.1
 Tell = Callable[[str], None]
 
 
@@ -33,7 +35,7 @@ def evaluate_selective(
         report(f"{name}: {len(streams)} streams")
         scores = score_all(streams, all_conditions(RATES), embedder, report=report)
         reference = _reference(scores)
-        found = {way: saving(curve, reference) for way, curve in curves_by_name(scores).items() if len(curve) > 1}
+        found = _savings(scores, reference)
         curves[name] = _curves(streams, scores, reference, found)
         rows += _rows(name, streams, reference, found, scores)
         for row in rows[-4:]:
@@ -85,6 +87,13 @@ def _reference(scores: Sequence[Scores]) -> Scores:
     return max(uniform, key=lambda one: float(one.cider.mean()))
 
 
+def _savings(scores: Sequence[Scores], reference: Scores) -> dict[str, Saving]:
+    """By the name of a way; none where the reference itself says nothing."""
+    if float(reference.cider.mean()) < TELLING:
+        return {}
+    return {way: saving(curve, reference) for way, curve in curves_by_name(scores).items() if len(curve) > 1}
+
+
 def _curves(
     streams: Sequence[AnnotatedStream], scores: Sequence[Scores], reference: Scores, found: dict[str, Saving]
 ) -> dict[str, Any]:
@@ -127,22 +136,26 @@ def _rounded(value: float) -> float | None:
 def _rows(
     name: str, streams: Sequence[AnnotatedStream], reference: Scores, found: dict[str, Saving], scores: Sequence[Scores]
 ) -> list[Row]:
-    """The score that has to be met, and how many times fewer decodes meet it, offline and with each online rule."""
+    """The score that has to be met, and how many times fewer decodes meet it, offline and with each online rule.
+
+    The second only where that score says anything.
+    """
     rows = [
         Row(
             name=f"{name}, uniform decoding at 1 Hz",
             score=float(reference.cider.mean()),
             num_items=sum(len(stream.annotations) for stream in streams),
-            baselines={"every window": _cider_of(scores, Condition(way="every", rate=max(RATES), pooled=False))},
+            baselines={"every window": _cider_of(scores, Condition(way="every", rate=max(RATES), pooling="exact"))},
             unit="CIDEr-D",
             interval=interval(reference.cider),
-            protocol=f"{reference.condition.name}; each annotation against the output nearest in time, mean by stream",
+            protocol=f"{reference.condition.name}; each annotation against the output nearest in time, mean by stream; "
+            "the likeliest text of each embedding (one candidate, where `watch` compares eight)",
         )
     ]
-    for label, way in (("offline", "ward"), *((f"online {way}", way) for way in ONLINE)):
-        best = max(
-            (found[f"{way}, {averaging}"] for averaging in ("mean", "exact")), key=lambda saving: saving.times or 0.0
-        )
+    ways = {"offline": "selective, inner", "offline, the paper's": "ward, mean"}
+    ways |= {f"online {way}": f"{way}, inner" for way in ONLINE}
+    for label, way in ways.items() if found else ():
+        best = found[way]
         rows.append(
             Row(
                 name=f"{name}, fewer decodes {label}",
@@ -152,7 +165,8 @@ def _rows(
                 unit="times",
                 floor=FLOOR,
                 interval=(best.low, best.high),
-                protocol=f"decodes of the row above over decodes at equal CIDEr-D, {way}; 0: not reached at any rate",
+                protocol=f"decodes of the row above over decodes at equal CIDEr-D, {way}; 0: not reached at any rate, "
+                f"as in {best.missed:.1%} of the resamples",
             )
         )
     return rows

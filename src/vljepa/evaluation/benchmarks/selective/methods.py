@@ -1,21 +1,20 @@
 """Every way to choose what is decoded, under one signature: a stream and a rate in, decode points out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
 
-from jaxtyping import Float
-from torch import Tensor
 from torch.nn.functional import normalize
 
 from vljepa.evaluation.benchmarks.selective.footage import AnnotatedStream
+from vljepa.streaming.chooser import offline_points
 from vljepa.streaming.cuts import Method as OnlineMethod
 from vljepa.streaming.online import OnlineSettings, online_points
 from vljepa.streaming.segment import MergeTree, chain_ward
-from vljepa.streaming.selective import DecodePoint, WindowTimes, decode_points
+from vljepa.streaming.selective import DecodePoint, Policy, Pooling, decode_point
 
-Way = Literal["ward", "uniform", "every", "cluster", "change", "variance"]
-ONLINE: tuple[Way, ...] = get_args(OnlineMethod)
+Way = Literal["selective", "ward", "uniform", "every", "clear", "change", "cluster", "variance"]
+ONLINE = cast(tuple[Way, ...], get_args(OnlineMethod))
 RATES = (0.01, 0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 2.0)
 # Online rules leave some windows between two cuts, so there is nothing to see above this.
 _HIGHEST_ONLINE = 1.0
@@ -23,29 +22,34 @@ _HIGHEST_ONLINE = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """One point of the figure: a way, at a rate of decodes a second, with the mean of each segment or one window."""
+    """One point of the figure: a way, at a rate of decodes a second, from the mean of each segment or one window."""
 
     way: Way
     rate: float
-    pooled: bool
+    pooling: Pooling
 
     @property
     def name(self) -> str:
-        """The way with its averaging."""
-        return f"{self.way}, {'mean' if self.pooled else 'exact'}"
+        """The way with its pooling."""
+        return f"{self.way}, {self.pooling}"
 
 
 def all_conditions(rates: Sequence[float]) -> list[Condition]:
-    """All ways at all rates, with and without averaging; `every` has neither choice."""
-    ways: tuple[Way, ...] = ("ward", "uniform", *ONLINE)
+    """All ways at all rates: the paper's with and without averaging, ours from the inner windows of segments."""
+    poolings: dict[Way, tuple[Pooling, ...]] = {
+        "selective": ("inner",),
+        "ward": ("mean", "exact"),
+        "uniform": ("mean", "exact"),
+        **dict.fromkeys(ONLINE, ("inner",)),
+    }
     chosen = [
-        Condition(way=way, rate=rate, pooled=pooled)
-        for way in ways
+        Condition(way=way, rate=rate, pooling=pooling)
+        for way, some in poolings.items()
         for rate in rates
-        for pooled in (True, False)
+        for pooling in some
         if way not in ONLINE or rate <= _HIGHEST_ONLINE
     ]
-    return [*chosen, Condition(way="every", rate=max(rates), pooled=False)]
+    return [*chosen, Condition(way="every", rate=max(rates), pooling="exact")]
 
 
 class Watcher:
@@ -53,6 +57,7 @@ class Watcher:
 
     def __init__(self, stream: AnnotatedStream) -> None:
         self.stream = stream
+        self._unit = normalize(stream.embeddings.double(), dim=1)
         self._tree: MergeTree | None = None
         self._known: dict[tuple[Way, float], list[DecodePoint]] = {}
 
@@ -62,35 +67,17 @@ class Watcher:
         if key not in self._known:
             self._known[key] = self._segmented(*key)
         points = self._known[key]
-        return points if condition.pooled else exact(points, self.stream.embeddings, self.stream.times)
+        if condition.pooling == "inner":
+            return points
+        return [
+            decode_point(point.segment, self._unit, times=self.stream.times, pooling=condition.pooling)
+            for point in points
+        ]
 
     def _segmented(self, way: Way, rate: float) -> list[DecodePoint]:
         embeddings, times = self.stream.embeddings, self.stream.times
         if way in ONLINE:
-            return online_points(embeddings, times, settings=OnlineSettings(method=way, rate=rate))  # type: ignore[arg-type]
-        if way == "every":
-            return decode_points("every", embeddings, times=times)
-        if self._tree is None:
+            return online_points(embeddings, times, settings=OnlineSettings(method=cast(OnlineMethod, way), rate=rate))
+        if way == "ward" and self._tree is None:
             self._tree = chain_ward(embeddings)
-        policy: Literal["selective", "uniform"] = "selective" if way == "ward" else "uniform"
-        return decode_points(policy, embeddings, times=times, decodes_per_second=rate, tree=self._tree)
-
-
-def exact(
-    points: Sequence[DecodePoint], embeddings: Float[Tensor, "window dim"], times: WindowTimes
-) -> list[DecodePoint]:
-    """The same points without averaging: from the window nearest to each point's time, the earlier of two."""
-    unit = normalize(embeddings, dim=1)
-    middles = [(start + end) / 2 for start, end in times]
-    return [
-        replace(
-            point,
-            embedding=unit[
-                min(
-                    range(point.segment.first, point.segment.last),
-                    key=lambda window: (round(abs(middles[window] - point.time), 6), window),
-                )
-            ],
-        )
-        for point in points
-    ]
+        return offline_points(cast(Policy, way), embeddings, times, rate=rate, tree=self._tree)

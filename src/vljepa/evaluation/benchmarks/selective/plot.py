@@ -5,13 +5,23 @@ from pathlib import Path
 from typing import Any
 
 _PANELS = (("cider", "CIDEr-D"), ("coverage", "coverage (cosine)"), ("boundary_f1", "boundary F1"))
-_COLOURS = {"ward": "#1b6ca8", "uniform": "#8a8a8a", "cluster": "#c44e1c", "change": "#2f8f4e", "variance": "#8659a8"}
+_COLOURS = {
+    "selective": "#0b3c6f",
+    "ward": "#4d9fd6",
+    "uniform": "#8a8a8a",
+    "clear": "#b3261e",
+    "cluster": "#e39a3b",
+    "change": "#2f8f4e",
+    "variance": "#8659a8",
+}
+# Of the others the bands would lie over each other.
+_WITH_INTERVALS = ("selective, inner", "clear, inner", "uniform, mean")
 
 
 def plot(curves: Mapping[str, Any], into: Path) -> list[Path]:
     """Draw a report's curves, a line of panels for each set of streams; returns `into`.png and `into`.svg.
 
-    Solid lines decode the mean of a segment, dashed ones a single window. ValueError where matplotlib is missing.
+    Solid lines decode a mean over a segment, dashed ones a single window. ValueError where matplotlib is missing.
     """
     try:
         import matplotlib as mpl
@@ -40,9 +50,9 @@ def _draw(panel: Any, ways: Mapping[str, Any], score: str) -> None:
         way, _, averaging = name.partition(", ")
         if way not in _COLOURS or None in curve[score]:
             continue
-        style = "-" if averaging == "mean" else "--"
+        style = "--" if averaging == "exact" else "-"
         seconds = curve["decodes_per_second"]
         panel.plot(seconds, curve[score], style, color=_COLOURS[way], label=name, linewidth=1.6, marker=".")
-        if score == "cider" and averaging == "mean":
+        if score == "cider" and name in _WITH_INTERVALS:
             low, high = zip(*curve["cider_interval"], strict=True)
             panel.fill_between(seconds, low, high, color=_COLOURS[way], alpha=0.12, linewidth=0)

@@ -93,9 +93,9 @@ class _Texts:
         return self._places[key]
 
     def decode_all(self, report: Report) -> None:
-        """Decode what was asked for."""
+        """Decode what was asked for: the likeliest text alone, since there are tens of thousands."""
         for first in range(0, len(self._rows), DECODES_AT_ONCE):
-            self.said += self._embedder.decode(torch.stack(self._rows[first : first + DECODES_AT_ONCE]))
+            self.said += self._embedder.decode(torch.stack(self._rows[first : first + DECODES_AT_ONCE]), candidates=1)
             if first % (16 * DECODES_AT_ONCE) == 0:
                 report(f"decoded {first} of {len(self._rows)} embeddings")
 

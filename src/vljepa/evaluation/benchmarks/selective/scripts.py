@@ -10,7 +10,7 @@ from itertools import pairwise
 from random import Random
 from typing import NamedTuple
 
-# Seconds of one embedding and between two, as in `watch`; a clip is played in the seconds of one window.
+# Seconds of one embedding and between two, as in `watch`.
 WINDOW, HOP = 2.0, 0.5
 EVENTS = (60, 66)
 SHORTEST, LONGEST = 180.0, 360.0
@@ -18,7 +18,6 @@ SHORTEST, LONGEST = 180.0, 360.0
 _TYPICAL, _SPREAD = 4.2, 0.6
 _SCENE = (2.0, 20.0)
 _DISSOLVES, _DISSOLVE_SECONDS = 0.25, (1.0, 2.0)
-_HOLDS = 0.5
 
 
 class Frame(NamedTuple):
@@ -33,7 +32,7 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Play:
-    """A clip that can be shown: its captions, and whether it may be played again and again or only once."""
+    """A clip that can be shown: its captions, and whether it is repeated or takes the time that its scene has."""
 
     key: str
     captions: tuple[str, ...]
@@ -68,20 +67,21 @@ class _Scene(NamedTuple):
     play: Play
     first: int
     num_frames: int
-    hold: bool
 
     def frame(self, place: int) -> Frame:
         """What is shown at a frame of the stream; it may lie a little outside the scene, where a dissolve does."""
         number = max(place - self.first, 0)
-        last = self.play.num_frames - 1
-        return Frame(self.play.key, min(number, last) if self.hold else number % self.play.num_frames)
+        if self.play.loops:
+            return Frame(self.play.key, number % self.play.num_frames)
+        passed = min(number / (self.num_frames - 1), 1.0)
+        return Frame(self.play.key, round(passed * (self.play.num_frames - 1)))
 
 
 def write_script(plays: Sequence[Play], *, rate: float, seed: int) -> Script:
     """A stream of 60 to 66 scenes in 3 to 6 minutes, one annotation in each, all of different clips.
 
-    A clip that may not be looped is played once and its last frame held, or it is looped all the same, half and half;
-    three scenes of four end with a cut, the others dissolve into the next within 1 to 2 seconds. ValueError where there
+    What is no loop is played once, as slowly as its scene is long, so that its captions stay true from cut to cut.
+    Three scenes of four end with a cut, the others dissolve into the next within 1 to 2 seconds. ValueError where there
     are fewer clips than scenes.
     """
     random = Random(seed)
@@ -90,7 +90,7 @@ def write_script(plays: Sequence[Play], *, rate: float, seed: int) -> Script:
         raise ValueError(f"{len(plays)} held-out clips are too few for a stream of {num_scenes} scenes: add some")
     scenes, first = [], 0
     for play, length in zip(random.sample(list(plays), num_scenes), _lengths(num_scenes, rate, random), strict=True):
-        scenes.append(_Scene(play, first, length, hold=not play.loops and random.random() < _HOLDS))
+        scenes.append(_Scene(play, first, length))
         first += length
     frames = [scene.frame(scene.first + place) for scene in scenes for place in range(scene.num_frames)]
     for before, after in pairwise(scenes):
@@ -125,9 +125,8 @@ def _dissolve(frames: list[Frame], before: _Scene, after: _Scene, *, num_frames:
 
 
 def _annotation(scene: _Scene, rate: float, random: Random) -> Annotation:
-    """A second in the scene at which its captions are true: while it moves, and not at its very edges."""
-    shown = min(scene.num_frames, scene.play.num_frames) if scene.hold else scene.num_frames
-    begin, end = scene.first / rate, (scene.first + shown) / rate
+    """A second in the scene, not at its very edges."""
+    begin, end = scene.first / rate, (scene.first + scene.num_frames) / rate
     edge = min(0.5, (end - begin) / 2)
     return Annotation(time=random.uniform(begin + edge, end - edge), captions=scene.play.captions)
 
