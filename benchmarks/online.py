@@ -66,7 +66,8 @@ def ways(made: Stream) -> dict[str, Callable[[float], list[DecodePoint]]]:
     tree = chain_ward(embeddings)
     found: dict[str, Callable[[float], list[DecodePoint]]] = {
         "uniform": lambda rate: offline_points("uniform", embeddings, times, rate=rate),
-        "selective (offline)": lambda rate: offline_points("selective", embeddings, times, rate=rate, tree=tree),
+        "selective (offline)": lambda rate: offline_points("selective", embeddings, times, rate=rate),
+        "ward (offline)": lambda rate: offline_points("ward", embeddings, times, rate=rate, tree=tree),
     }
     for method in get_args(Method):
         found[f"online {method}"] = lambda rate, method=method: online_points(

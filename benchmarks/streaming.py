@@ -30,7 +30,7 @@ from vljepa.streaming.watch import WatchSettings, watch
 
 RATE, SCENE_SECONDS = 30, 6
 SIZES = {"360p": (640, 360), "1080p": (1920, 1080)}
-SETTINGS = WatchSettings(online="cluster", rate=0.2)
+SETTINGS = WatchSettings(online="clear", rate=0.2)
 PARTS = {
     "frame_features": "X-Encoder",
     "predict": "Predictor",

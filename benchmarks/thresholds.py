@@ -29,9 +29,9 @@ from vljepa.streaming.triggers import background, standard_scores
 
 RATE = 0.2
 SETTINGS: dict[str, tuple[Any, ...]] = {
-    "method": ("cluster", "change", "variance"),
+    "method": ("clear", "cluster", "change", "variance"),
     "smooth": (1, 2, 3, 4),
-    "quiet": (0.0, 0.02, 0.1, 0.2),
+    "quiet": (0.02, 0.1, 0.2, 0.3, 0.4),
 }
 CONSTANTS = {
     "_AIM": (0.5, 0.7, 0.85, 1.0),

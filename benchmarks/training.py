@@ -26,7 +26,7 @@ from transformers import BertConfig, BertModel, LlamaConfig, LlamaModel
 
 from vljepa.models.sizes import small
 from vljepa.models.vljepa import VLJEPA
-from vljepa.models.x_encoder import XEncoder
+from vljepa.models.x_encoders import x_encoder
 from vljepa.objectives.joint_embedding import JointEmbedding, JointEmbeddingSettings
 from vljepa.runtime import choose_device, compute_dtype
 from vljepa.training.optim import OptimSettings, make_optimizer, parameter_groups
@@ -46,7 +46,7 @@ class PlainModel(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         llama, bert = SETTINGS.predictor.llama, SETTINGS.y_encoder
-        self.x_encoder = XEncoder(SETTINGS.x_encoder)
+        self.x_encoder = x_encoder(SETTINGS.x_encoder)
         self.visual_projection = nn.Linear(SETTINGS.predictor.visual_width, llama.hidden)
         self.table = nn.Embedding(SETTINGS.vocab, llama.hidden).requires_grad_(False)
         self.query_projection = nn.Linear(llama.hidden, llama.hidden)

@@ -1,4 +1,4 @@
-"""The whole trainer on two ranks equals one: FSDP2, GradCache, recomputed blocks, and checkpoints that change ranks."""
+"""The whole trainer on several ranks equals one: FSDP2, GradCache, recomputed blocks, checkpoints that change ranks."""
 
 import functools
 from pathlib import Path
@@ -67,6 +67,18 @@ def test_two_ranks_equal_one_and_a_run_may_change_their_number(tmp_path: Path) -
     assert torch.equal(moves[0], moves[1])  # each rank brought the whole weights home
     assert float((moves[0] != 0).float().mean()) > 0.9
     assert float(moves[0].abs().mean()) == pytest.approx(float(wanted.abs().mean()), rel=0.1)
+
+
+def on_four_ranks(rows: range, rank: int, *, folder: Path) -> dict[str, list[torch.Tensor]]:
+    return {name: outcome(make_run(folder / name, loop=CASES[name])) for name in ("whole batch", "GradCache")}
+
+
+def test_four_ranks_equal_one(tmp_path: Path) -> None:
+    expected = outcome(make_run(tmp_path / "one", loop=EVERY_STEP))
+    work = functools.partial(on_four_ranks, folder=tmp_path)
+    torch.multiprocessing.spawn(on_one_rank, args=(4, str(tmp_path), work), nprocs=4)
+    found = torch.load(tmp_path / "found.pt", weights_only=True)
+    assert_same(found, {"whole batch": expected, "GradCache": expected})
 
 
 def test_recomputed_blocks_train_as_kept_ones_do(tmp_path: Path) -> None:

@@ -3,27 +3,30 @@
 import os
 import signal
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from tests.conftest import tiny_bundle
-from tests.training.test_feed import make_corpus
+from tests.models.made_language import speaking, tiny_language
+from tests.recipes.made_corpus import labelled_corpus
+from tests.training.test_feed import make_corpus, make_feed
 
 from vljepa import runtime
 from vljepa.cli.main import main
 from vljepa.config import SettingsError, override
-from vljepa.data.shards import read_listing, read_shard, write_listing, write_shard
-from vljepa.features import frame_features
-from vljepa.recipes import decoder, finetune, pretrain
-from vljepa.text import Tokenizer, TokenizerSettings
+from vljepa.data.loader import LoaderError
+from vljepa.data.shards import ShardError, read_listing, read_shard, write_listing, write_shard
+from vljepa.features import Features, FeaturesError, frame_features
+from vljepa.objectives.joint_embedding import JointEmbedding, JointEmbeddingSettings
+from vljepa.recipes import baseline, decoder, finetune, pretrain
 from vljepa.training.feed import Feed
 from vljepa.training.record import read_metrics
 from vljepa.training.trainer import Interrupted
 from vljepa.types import Batch
 from vljepa.weights.folder import load_folder, save_folder
+from vljepa.weights.token_vlm import load_token_vlm
 
 pytestmark = pytest.mark.filterwarnings("ignore:torch.distributed is disabled:UserWarning")
 
@@ -47,16 +50,7 @@ def changed_parts(one: Path, other: Path) -> set[str]:
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    """Eight clips, two of which are held out."""
-    folder = make_corpus(tmp_path / "corpus")
-    (entry,) = read_listing(folder)
-    samples = list(read_shard(folder / entry["name"]))
-    labelled = [
-        type(sample)(**vars(sample) | {"label": f"kind {k % 2}", "split": "test" if k > 5 else "train"})
-        for k, sample in enumerate(samples)
-    ]
-    write_listing(folder, [write_shard(folder, entry["name"], samples=labelled) | {"source": "made"}])
-    return folder
+    return labelled_corpus(tmp_path / "corpus")
 
 
 def test_finetune_trains_predictor_and_y_encoder_alone(corpus: Path, tiny_folder: Path, tmp_path: Path) -> None:
@@ -112,6 +106,9 @@ def test_frames_are_looked_at_once_and_again_where_the_corpus_changed(
     write_listing(corpus, [write_shard(corpus, entry["name"], samples=fewer) | {"source": "made"}])
     finetune.train(corpus, tmp_path / "three", model=tiny_folder, assignments=FEW, device="cpu")
     assert "looked at 7 samples" in capsys.readouterr().err
+    (corpus / entry["name"]).unlink()
+    with pytest.raises(ShardError, match=r"made-000.tar is listed in shards.json but missing"):
+        finetune.train(corpus, tmp_path / "four", model=tiny_folder, assignments=FEW, device="cpu")
 
 
 def test_older_data_are_mixed_in(corpus: Path, tiny_folder: Path, tmp_path: Path) -> None:
@@ -159,10 +156,12 @@ def test_other_settings_are_refused_in_a_run_that_was_begun(corpus: Path, tiny_f
     [
         ("finetune", ("loop.stepz=3", "did you mean loop.steps")),
         ("decoder", ("predictd=1", "did you mean predicted")),
+        ("baseline", ("arm=equals", "did you mean equal")),
+        ("finetune", ("parts.modes={x_encoder: full}", "recipe for this part is pretrain with long.x_encoder=full")),
         ("pretrain", ("clips.sources={a: {corpus: x, wght: 2}}", "did you mean clips.sources.a.weight")),
     ],
 )
-def test_an_unknown_setting_names_the_nearest(
+def test_an_unknown_or_idle_setting_names_the_right_one(
     corpus: Path, tmp_path: Path, recipe: str, wrong: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["train", recipe, "--corpus", str(corpus), "--run", str(tmp_path / "run"), "--set", wrong[0]]
@@ -183,6 +182,7 @@ STAGES = [
         "optim.warmup=1",
     )
 ]
+UNTRAINED = [f"{name}.loop.steps=0" for name in ("pictures", "clips", "long")]
 PRETRAIN = [*STAGES, "clips.frames=4", "long.frames=6", "workers=0"]
 
 
@@ -227,26 +227,29 @@ def test_the_papers_numbers_are_the_defaults_of_pretraining() -> None:
 
 
 def test_features_are_standardised_on_the_first_batches(corpus: Path, tiny_folder: Path, tmp_path: Path) -> None:
-    settings = override(pretrain.PretrainSettings(), PRETRAIN)
+    settings = override(pretrain.PretrainSettings(), [*PRETRAIN, *UNTRAINED])
     bundle = load_folder(tiny_folder)
     bundle.model.x_encoder.mean.fill_(9.0)
     (tmp_path / "run").mkdir()
     run = pretrain.PretrainRun(corpus, tmp_path / "run", settings=settings, began_with=bundle, fresh=True, device="cpu")
-    mixture, encoder = run.mixture("pictures"), bundle.model.x_encoder
-    frames = torch.cat([mixture[step].frames[:, 0] for step in range(2)])
+    mixture, encoder = run.mixture("pictures", at_least=pretrain.MEASURED_BATCHES), bundle.model.x_encoder
+    frames = torch.cat([mixture[step].frames[:, 0] for step in range(pretrain.MEASURED_BATCHES)])
     kept = frame_features(encoder, frames, mixture.processor)
     channels = encoder.settings.channels
     cells = kept[:, : encoder.settings.cells**2 * channels].reshape(-1, channels)
     torch.testing.assert_close(encoder.mean, cells.mean(0), rtol=1e-2, atol=1e-4)
+    for stage in pretrain.STAGES:
+        run.learn(stage)
+    began = load_folder(run.finish())  # no steps at all: where a comparison of recipes begins
+    assert began.frames == bundle.frames
+    head = bundle.model.predictor.head.weight  # stored as bfloat16
+    torch.testing.assert_close(began.model.predictor.head.weight, head, rtol=1e-2, atol=1e-3)
 
 
 @pytest.fixture
 def speaking_folder(tmp_path: Path) -> Path:
     """The random tiny model with a decoder that knows where a text ends."""
-    bundle = tiny_bundle()
-    settings = TokenizerSettings(pad=3, end=0, max_tokens=64)
-    speaking = replace(bundle, decoder_tokenizer=Tokenizer(bundle.query_tokenizer.definition, settings))
-    save_folder(speaking, tmp_path / "speaking", card="# Random\n", int8=False)
+    save_folder(speaking(tiny_bundle()), tmp_path / "speaking", card="# Random\n", int8=False)
     return tmp_path / "speaking"
 
 
@@ -261,3 +264,81 @@ def test_the_decoder_alone_learns_and_can_say_the_corpus_words(
     assert set(bundle.decoder_tokenizer.ids("a ball 3")) <= said
     losses = [line["loss"] for line in read_metrics(tmp_path / "run" / "metrics.jsonl") if "loss" in line]
     assert np.isfinite(losses).all()
+
+
+def flat(module: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
+
+
+@pytest.mark.parametrize("x_encoder", ["frozen", "full"])
+def test_the_x_encoder_learns_at_a_rate_of_its_own_or_not_at_all(
+    x_encoder: str, corpus: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    settings = override(
+        pretrain.PretrainSettings(),
+        [
+            *PRETRAIN,
+            "long.loop.steps=1",
+            "long.optim.rate=0.01",
+            "long.optim.x_encoder_factor=0.03",
+            f"long.x_encoder={x_encoder}",
+        ],
+    )
+    (tmp_path / "run").mkdir()
+    bundle = load_folder(tiny_folder)
+    one = pretrain.PretrainRun(
+        corpus, tmp_path / "run", settings=settings, began_with=bundle, fresh=False, device="cpu"
+    )
+    predictor, network = one.model.predictor.layers, one.model.x_encoder.network
+    before, looking = flat(predictor), flat(network)
+    one.learn("long")
+    # AdamW's first step is as long as its rate, or shorter where a gradient is next to nothing.
+    assert (flat(predictor) - before).abs().median().item() == pytest.approx(0.01, rel=0.01)
+    if x_encoder == "frozen":
+        assert torch.equal(flat(network), looking)
+        return
+    moved = flat(network) - flat(load_folder(tiny_folder).model.x_encoder.network)
+    assert float((moved != 0).float().mean()) > 0.9
+    assert moved.abs().max().item() == pytest.approx(0.0003, rel=0.02)
+
+
+def test_a_batch_of_pixels_gives_the_loss_of_their_features(tmp_path: Path) -> None:
+    feed = make_feed(make_corpus(tmp_path / "corpus"), tmp_path / "run")
+    decoded = feed.mixture[0]
+    kept = feed.batch(decoded)
+    feed.pixels = True
+    pixels = feed.batch(decoded)
+    assert pixels.frames.shape == (4, 4, 3, 32, 32)
+    objective = JointEmbedding(feed.model, JointEmbeddingSettings())
+    torch.testing.assert_close(objective(pixels).total, objective(kept).total)
+    with pytest.raises(SettingsError, match="class_weight needs an X-Encoder that stays frozen"):
+        JointEmbedding(feed.model, JointEmbeddingSettings(class_weight=1.0))(pixels)
+
+
+def test_the_baseline_trains_a_token_vlm_that_can_be_opened_again(
+    corpus: Path, speaking_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(baseline, "published_layers", lambda cache: tiny_language(5))
+    command = ["train", "baseline", "--corpus", str(corpus), "--run", str(tmp_path / "run"), "--device", "cpu"]
+    command += ["--model", str(speaking_folder), "--set", *FEW, "arm=equal"]
+    assert main(command) == 0
+    made = load_token_vlm(tmp_path / "run" / "model")
+    assert made.model.settings.llama.layers == (0, 1, 4)
+    visual = made.model.x_encoder.tokens(torch.rand(2, 4, made.model.settings.x_encoder.frame_width))
+    assert len(made.model.generate(visual, made.query_tokenizer(["", "what"]), max_tokens=5)) == 2
+    assert "| test_named |" in (tmp_path / "run" / "report.md").read_text()
+    assert main(command) == 0  # a finished run is finished
+
+
+def test_what_cannot_be_decoded_is_left_out_of_the_cache_counted_and_limited(
+    tiny_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus = make_corpus(tmp_path / "corpus", spoiled=4)
+    with pytest.raises(LoaderError, match=r"4 of 8 samples were skipped \(cannot be decoded: 4\), more than skip_"):
+        finetune.train(corpus, tmp_path / "one", model=tiny_folder, assignments=FEW, device="cpu")
+    finetune.train(corpus, tmp_path / "two", model=tiny_folder, assignments=[*FEW, "skip_budget=0.5"], device="cpu")
+    (line,) = [line for line in read_metrics(tmp_path / "two" / "metrics.jsonl") if line["stage"] == "features"]
+    assert (line["samples"], line["skipped_cannot_be_decoded"]) == (4, 4)
+    (folder,) = (corpus / "features").iterdir()
+    with pytest.raises(FeaturesError, match="lacks samples"):  # a score must not miss them
+        Features(folder)

@@ -50,25 +50,27 @@ def make_run(
     dtype: torch.dtype = torch.float32,
     stop_after: int | None = None,
     epsilon: float = 1e-8,
+    pixels: bool = False,
 ) -> ToldTrainer:
     """A stage over batches of eight rows, of which this rank draws its share; class names are renewed as it goes.
 
     `epsilon`: AdamW's. It divides by the size of gradients, so that with the usual one a weight whose gradient is zero
     but for rounding moves by a share of the rate: sums in another order would then show in the fifth digit.
+    `pixels`: the X-Encoder learns too, and batches hold what it reads.
     """
     bundle = tiny_bundle()
     model = bundle.model
     if dropout:
         model.predictor.head = torch.nn.Sequential(torch.nn.Dropout(dropout), model.predictor.head)  # type: ignore[assignment]
-    objective = JointEmbedding(model, JointEmbeddingSettings(class_weight=0.3)).train()
+    objective = JointEmbedding(model, JointEmbeddingSettings(class_weight=0.0 if pixels else 0.3)).train()
     model.y_decoder.requires_grad_(False)
+    model.x_encoder.network.requires_grad_(pixels)
+    shape = (3, 32, 32) if pixels else (model.settings.x_encoder.frame_width,)
     names = bundle.target_tokenizer([f"name {number % 7}" for number in range(len(objective.class_names))])
 
     def draw(step: int) -> tuple[Batch]:
         spoil(step)
-        frames = torch.rand(
-            len(TEXTS), 2, model.settings.x_encoder.frame_width, generator=torch.Generator().manual_seed(step)
-        )
+        frames = torch.rand(len(TEXTS), 2, *shape, generator=torch.Generator().manual_seed(step))
         rows = [
             Example(frames=frames[row], query="what" if row % 2 else "", target=text, key=f"sample {row}")
             for row, text in enumerate(TEXTS)

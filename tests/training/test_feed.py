@@ -12,12 +12,16 @@ from vljepa.data.asking import AskSettings
 from vljepa.data.collate import Example, collate
 from vljepa.data.encode import encode_mp4
 from vljepa.data.loader import LoaderError, LoaderSettings, Mixture, SourceSettings
-from vljepa.data.shards import write_listing, write_shard
-from vljepa.features import Features, write_features
+from vljepa.data.media import read_clip
+from vljepa.data.rows import RowType
+from vljepa.data.shards import read_shard, write_listing, write_shard
+from vljepa.embedder import shipped_folder
+from vljepa.features import Features, FeaturesError, features_of, frame_features, write_features
 from vljepa.objectives.joint_embedding import JointEmbedding, JointEmbeddingSettings
 from vljepa.training.feed import Feed, rows_a_rank
 from vljepa.training.record import Record, read_metrics
 from vljepa.types import Sample
+from vljepa.weights.folder import load_folder
 
 CAPTION_ONLY = AskSettings(query_free=1.0)
 
@@ -80,6 +84,36 @@ def test_training_from_the_cache_gives_the_loss_of_training_live(tmp_path: Path)
     torch.testing.assert_close(objective(rounded).total, objective(cached).total, rtol=5e-4, atol=0)
     wrong = collate(rows[::-1], query_tokenizer=feed.query_tokenizer, target_tokenizer=feed.target_tokenizer)
     assert not torch.allclose(objective.predict(wrong.frames, wrong.query), objective.predict(live.frames, live.query))
+
+
+def test_every_number_type_of_the_cache_gives_the_shipped_model_its_live_loss(tmp_path: Path) -> None:
+    corpus = make_corpus(tmp_path / "corpus")
+    bundle = load_folder(shipped_folder())
+    encoder, processor = bundle.model.x_encoder, bundle.processor
+    objective = JointEmbedding(bundle.model, JointEmbeddingSettings())
+    samples = list(read_shard(corpus / "made-000.tar"))
+
+    def loss(frames: list[torch.Tensor]) -> float:
+        rows = [
+            Example(frames=some, query="", target=sample.captions[0])
+            for some, sample in zip(frames, samples, strict=True)
+        ]
+        batch = collate(rows, query_tokenizer=bundle.query_tokenizer, target_tokenizer=bundle.target_tokenizer)
+        with torch.no_grad():
+            return objective(batch).total.item()
+
+    clips = [processor.frames_from_clip(read_clip(sample.media, num_frames=2)) for sample in samples]
+    live = loss([frame_features(encoder, clip, processor) for clip in clips])
+    folders = set()
+    kinds: tuple[RowType, ...] = ("float16", "bfloat16", "int8")
+    for kind in kinds:
+        kept, _ = features_of(corpus, encoder, processor=processor, num_frames=2, report=print, kind=kind)
+        assert loss([kept.frames(item) for item in kept.items]) == pytest.approx(live, rel=2e-3)
+        folders.add(kept.fingerprint)
+    assert len(folders) == 3
+    with pytest.raises(FeaturesError, match="another encoder, processor, number of frames or number type"):
+        into = corpus / "features" / kept.fingerprint
+        write_features(corpus, into, encoder, processor=processor, num_frames=2, kind="float16")
 
 
 def test_a_step_is_the_same_whichever_came_before(tmp_path: Path) -> None:

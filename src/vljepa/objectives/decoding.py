@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vljepa.models.vljepa import VLJEPA
-from vljepa.objectives.gather import sum_over_ranks
-from vljepa.runtime import world_size
+from vljepa.objectives.next_token import next_token
 from vljepa.types import Losses, Tokens
 
 
@@ -43,7 +42,5 @@ class Decoding(nn.Module):
         decoder = self.model.y_decoder
         wanted = torch.searchsorted(decoder.vocabulary, texts.ids[texts.mask])
         scores = decoder(with_noise(embedding, self.settings.noise), texts, self.model.token_table.weight)
-        # Ranks hold texts of unlike length: the mean over ranks has to be the mean over all tokens.
-        tokens = sum_over_ranks(torch.tensor(float(len(wanted)), device=scores.device))
-        loss = functional.cross_entropy(scores.float(), wanted) * (len(wanted) * world_size() / tokens)
+        loss = next_token(scores, wanted)
         return Losses(total=loss, parts={"next_token": loss.detach()})

@@ -57,10 +57,11 @@ class _InfoNCE(torch.autograd.Function):
     ) -> Float[Tensor, ""]:
         of_rows, matched = [], []
         of_columns = torch.full((len(columns),), -torch.inf, device=columns.device)
+        kept, spare = _two_buffers(predicted, columns, rows_at_once)
         for some in _slices(len(predicted), rows_at_once):
-            scores = _scores(predicted[some], columns, scale)
-            of_rows.append(scores.logsumexp(1))
-            of_columns = torch.logaddexp(of_columns, scores.logsumexp(0))
+            scores = _scores(predicted[some], columns, scale, into=kept)
+            of_rows.append(_log_sum_exp(scores, 1, spare))
+            of_columns = torch.logaddexp(of_columns, _log_sum_exp(scores, 0, spare))
             matched.append(scores.gather(1, own[some, None])[:, 0])
         row_sums, column_sums = torch.cat(of_rows), _over_ranks(of_columns)
         positives = sum_over_ranks(torch.bincount(own, minlength=len(columns)))
@@ -84,9 +85,10 @@ class _InfoNCE(torch.autograd.Function):
         to_predicted = torch.empty_like(predicted, dtype=torch.float32)
         to_columns = torch.zeros_like(columns, dtype=torch.float32)
         to_scale = torch.zeros_like(scale)
+        kept, spare = _two_buffers(predicted, columns, ctx.rows_at_once)
         for some in _slices(len(predicted), ctx.rows_at_once):
-            scores = _scores(predicted[some], columns, scale)
-            weights = (scores - row_shift[some, None]).exp_()
+            scores = _scores(predicted[some], columns, scale, into=kept)
+            weights = torch.sub(scores, row_shift[some, None], out=spare[: len(scores)]).exp_()
             weights += scores.sub_(column_shift).exp_()
             weights.scatter_add_(1, own[some, None], -pair_weight[some, None])
             weights = weights.to(columns.dtype)
@@ -103,10 +105,39 @@ def _slices(rows: int, rows_at_once: int) -> Iterator[slice]:
     return (slice(start, start + rows_at_once) for start in range(0, rows, rows_at_once))
 
 
+def _two_buffers(
+    predicted: Float[Tensor, "batch dim"], columns: Float[Tensor, "column dim"], rows_at_once: int
+) -> list[Float[Tensor, "some column"]]:
+    """Room for the scores of some rows and for what is made of them.
+
+    Used for all slices in turn: tensors of this size, made anew each time, leave a heap so full of holes that a
+    process at the paper's batch grew to five times what it holds (LOG.md).
+    """
+    most = min(rows_at_once, len(predicted))
+    return [torch.empty(most, len(columns), device=predicted.device) for _ in range(2)]
+
+
 def _scores(
-    predicted: Float[Tensor, "some dim"], columns: Float[Tensor, "column dim"], scale: Float[Tensor, "1"]
+    predicted: Float[Tensor, "some dim"],
+    columns: Float[Tensor, "column dim"],
+    scale: Float[Tensor, "1"],
+    *,
+    into: Float[Tensor, "most column"],
 ) -> Float[Tensor, "some column"]:
-    return (predicted @ columns.T).float().mul_(scale)
+    room = into[: len(predicted)]
+    if predicted.dtype == room.dtype:
+        torch.mm(predicted, columns.T, out=room)
+    else:
+        room.copy_(predicted @ columns.T)
+    return room.mul_(scale)
+
+
+def _log_sum_exp(
+    scores: Float[Tensor, "some column"], dim: int, spare: Float[Tensor, "most column"]
+) -> Float[Tensor, "left"]:
+    """torch.logsumexp, whose exponentials take a tensor of their own each time, in the room that is there."""
+    largest = scores.amax(dim, keepdim=True)
+    return torch.sub(scores, largest, out=spare[: len(scores)]).exp_().sum(dim).log_().add_(largest.squeeze(dim))
 
 
 def _add_product(

@@ -85,17 +85,18 @@ class JointEmbedding(nn.Module):
             requires_grad=settings.learn_temperature and "scale" in self.choice.learns,
         )
         self.bias = nn.Parameter(torch.tensor([settings.bias]), requires_grad="bias" in self.choice.learns)
-        classes = model.x_encoder.network.classifier.out_features
-        shared = model.settings.predictor.shared
-        self.register_buffer("class_names", torch.zeros(classes, shared))
+        if settings.class_weight and not model.x_encoder.classes:
+            raise ValueError("objective.class_weight needs an X-Encoder with a picture classifier: set it to 0")
+        self.register_buffer("class_names", torch.zeros(model.x_encoder.classes, model.settings.predictor.shared))
 
     def forward(self, batch: Batch) -> Losses:
         """Losses of one batch."""
         return self.compare(self.predict(batch.frames, batch.query), self.encode(batch.targets), batch)
 
-    def predict(self, frames: Float[Tensor, "batch time width"], query: Tokens) -> Float[Tensor, "batch dim"]:
-        """Raw predictions; each depends on its own row alone."""
-        return self.model.predict_raw(self.model.x_encoder.tokens(frames), query)
+    def predict(self, frames: Float[Tensor, "batch time *kept"], query: Tokens) -> Float[Tensor, "batch dim"]:
+        """Raw predictions; each depends on its own row alone. From pixels where the X-Encoder learns."""
+        encoder = self.model.x_encoder
+        return self.model.predict_raw(encoder(frames) if frames.ndim == 5 else encoder.tokens(frames), query)
 
     def encode(self, texts: Tokens) -> Float[Tensor, "text dim"]:
         """Raw targets; each depends on its own text alone."""
@@ -124,6 +125,8 @@ class JointEmbedding(nn.Module):
             parts["alignment"] = cosine(*seen.unit_pairs)
             total = total + self.settings.alignment_weight * parts["alignment"]
         if self.settings.class_weight:
+            if batch.frames.ndim == 5:
+                raise SettingsError("objective.class_weight needs an X-Encoder that stays frozen: set it to 0")
             posterior = batch.frames[..., -len(self.class_names) :].mean(1)
             parts["classes"] = towards_classes(predicted, posterior, self.class_names, batch.query_free)
             total = total + self.settings.class_weight * parts["classes"]

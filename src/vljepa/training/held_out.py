@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import torch
 
 from vljepa.evaluation.metrics import ranks, recall_at_k, same_captions
-from vljepa.features import Item
+from vljepa.features import Features, Item
+from vljepa.models.token_vlm import TokenVLM
 from vljepa.models.vljepa import VLJEPA
-from vljepa.training.validate import Validator
+from vljepa.text import Tokenizer
+from vljepa.training.validate import CHUNK, Validator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,3 +60,52 @@ class HeldOut:
         predicted = self._predictions(model, [item for item, _ in asked], [question.query for _, question in asked])
         right = self.look.right_answers(model, predicted, [question for _, question in asked])
         return {"answered": sum(right) / len(right)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutByPerplexity:
+    """The same scores of a token VLM: of the labels, and of a question's candidates, the one of lowest perplexity."""
+
+    items: Sequence[Item]
+    labels: Sequence[str]
+    features: Features
+    query_tokenizer: Tokenizer
+    text_tokenizer: Tokenizer
+    dtype: torch.dtype
+
+    def __call__(self, model: TokenVLM) -> dict[str, float]:
+        """Shares from 0 to 1; a score is missing where no item has what it needs."""
+        device = model.token_table.weight.device
+        mixed = torch.autocast(device.type, dtype=self.dtype, enabled=self.dtype != torch.float32)
+        with torch.inference_mode(), mixed:
+            return self._named(model) | self._answered(model)
+
+    def best(self, model: TokenVLM, items: Sequence[Item], query: str, candidates: Sequence[str]) -> list[str]:
+        """The candidate that each item, all of one number of frames, gives the lowest perplexity."""
+        device = model.token_table.weight.device
+        found: list[str] = []
+        for start in range(0, len(items), CHUNK):
+            some = items[start : start + CHUNK]
+            visual = model.x_encoder.tokens(torch.stack([self.features.frames(item) for item in some]).to(device))
+            asked = self.query_tokenizer([query] * len(some)).to(device)
+            perplexities = model.perplexities(visual, asked, self.text_tokenizer(candidates).to(device))
+            found += [candidates[int(place)] for place in perplexities.argmin(1)]
+        return found
+
+    def _named(self, model: TokenVLM) -> dict[str, float]:
+        items = [item for item in self.items if item.label]
+        if not items or len(self.labels) < 2:
+            return {}
+        right = 0
+        for count in {item.count for item in items}:
+            alike = [item for item in items if item.count == count]
+            named = self.best(model, alike, "", self.labels)
+            right += sum(item.label == name for item, name in zip(alike, named, strict=True))
+        return {"named": right / len(items)}
+
+    def _answered(self, model: TokenVLM) -> dict[str, float]:
+        asked = [(item, question) for item in self.items for question in item.questions if len(question.candidates) > 1]
+        if not asked:
+            return {}
+        said = [self.best(model, [item], question.query, question.candidates)[0] for item, question in asked]
+        return {"answered": sum(one == q.answer for one, (_, q) in zip(said, asked, strict=True)) / len(asked)}

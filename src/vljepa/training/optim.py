@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import nn
 
+from vljepa.models.token_vlm import TokenVLM
 from vljepa.models.vljepa import VLJEPA
 
 Shape = Literal["cosine", "constant"]
@@ -47,14 +48,17 @@ class Group:
         return sum(parameter.numel() for parameter in self.parameters)
 
 
-def parameter_groups(objective: nn.Module, model: VLJEPA, settings: OptimSettings) -> list[Group]:
+def parameter_groups(objective: nn.Module, model: VLJEPA | TokenVLM, settings: OptimSettings) -> list[Group]:
     """Every trainable parameter in exactly one group; norms, biases and the temperature do not decay.
 
     The sentence encoder's token table stays frozen, as the language model's does: a word that training never shows
     must not drift away from its neighbours.
     """
-    model.y_encoder.body.embeddings.requires_grad_(False)
+    if isinstance(model, VLJEPA):
+        model.y_encoder.body.embeddings.requires_grad_(False)
     rates = {
+        "generator.layers": settings.rate,
+        "generator": settings.rate * settings.projection_factor,
         "predictor.layers": settings.rate,
         "predictor": settings.rate * settings.projection_factor,
         "y_encoder.body": settings.rate * settings.y_encoder_factor,

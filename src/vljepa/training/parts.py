@@ -89,7 +89,7 @@ def _peft() -> Any:
         raise SettingsError("mode lora needs a package that is not here: pip install 'vljepa[lora]'") from error
 
 
-def group_table(model: VLJEPA, groups: list[Group]) -> str:
+def group_table(model: nn.Module, groups: list[Group]) -> str:
     """What learns at which rate, group by group, and what is frozen, part by part; parameters in millions."""
     lines = [f"  {'group':<34} {'parameters':>12}  {'rate':>9}  {'decay':>6}  state"]
     for group in groups:

@@ -215,7 +215,7 @@ def _pass(model: VLJEPA, rows: int, settings: PlanSettings, *, of_gpu: bool) -> 
         + _cost(lambda: predictor.query_projection(words), model)
         + _stack(lambda layer: layer(tokens, turn, None, None), predictor.layers.layers, tokens, again, of_gpu)
         + _cost(lambda: predictor.head(predictor.layers.norm(tokens).mean(1)), model)
-        + _stack(lambda layer: layer(texts, None), y_encoder.body.layers, texts, again, of_gpu)
+        + _stack(lambda layer: y_encoder.body.through(layer, texts), y_encoder.body.layers, texts, again, of_gpu)
         + _cost(lambda: y_encoder.head(texts.mean(1)), model)
     )
 

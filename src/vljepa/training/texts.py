@@ -1,6 +1,6 @@
 """Texts for the Y-Decoder: what can be said of the training corpus, plain sentences, and what the Predictor says."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,17 @@ from vljepa.features import Item
 from vljepa.models.vljepa import VLJEPA
 from vljepa.text import Tokenizer
 from vljepa.training.examples import Examples
+from vljepa.training.record import Record
 from vljepa.types import Tokens
+
+
+def tell_cut_texts(record: Record, texts: Collection[str], tokenizer: Tokenizer) -> None:
+    """Texts that will be cut are counted and told, never cut in silence."""
+    cut = sum(tokenizer.cuts(text) for text in texts)
+    record.write("texts", 0, texts=len(texts), texts_cut=cut)
+    if cut:
+        most = tokenizer.settings.max_tokens
+        record.say(f"warning: {cut} of {len(texts)} texts are longer than {most} tokens and are cut there")
 
 
 @dataclass(frozen=True, kw_only=True)
