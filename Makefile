@@ -22,7 +22,7 @@ demo: .venv/.core ## run the shipped model on real video and pictures, write dem
 	@echo "Open $(CURDIR)/demo/index.html in a browser."
 
 test: .venv/.dev ## run all tests
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: .venv/.dev ## lint, format, types, layers, spelling, dead code
 	@$(BIN)/ruff check .
@@ -58,7 +58,7 @@ fix: .venv/.dev ## format, and repair what ruff can repair
 
 .venv/.dev: .venv/.core tests/oracles.txt
 	@echo "Installing what training and testing need ..."
-	@$(PIP) install --quiet --constraint constraints.txt --editable ".[train,corpus,lora,tensorboard,dev]"
+	@$(PIP) install --quiet --constraint constraints.txt --editable ".[train,hub,corpus,lora,tensorboard,serve,mcp,dev]"
 	@# Measured against in tests alone; their own dependencies would drag in other versions of ours.
 	@$(PIP) install --quiet --no-deps --requirement tests/oracles.txt
 	@touch $@

@@ -15,6 +15,8 @@ from vljepa.data.encode import encode_mp4
 from vljepa.data.processor import Processor, ProcessorSettings
 from vljepa.embedder import Embedder
 from vljepa.models.sizes import tiny
+from vljepa.models.text_bodies import Gemma3Settings
+from vljepa.models.vjepa2 import VJEPA2Settings
 from vljepa.models.vljepa import VLJEPA
 from vljepa.text import Tokenizer, TokenizerSettings
 from vljepa.weights.folder import Bundle, Calibration, load_folder, save_folder
@@ -91,6 +93,19 @@ def tiny_bundle(*, seed: int = 0) -> Bundle:
         calibration=Calibration(),
         fingerprint="0" * 12,
     )
+
+
+def published_bundle() -> Bundle:
+    """A minute random model of the paper's kinds of parts, V-JEPA 2 and EmbeddingGemma, which has no Y-Decoder."""
+    bundle, settings = tiny_bundle(), tiny()
+    torch.manual_seed(1)
+    vision = VJEPA2Settings(resolution=32, hidden=24, intermediate=48, layers=1, heads=2)
+    text = Gemma3Settings(
+        vocab=300, hidden=24, intermediate=48, layers=2, heads=2, key_value_heads=1, head_width=8, shared=16
+    )
+    predictor = dataclasses.replace(settings.predictor, visual_width=vision.token_width)
+    settings = dataclasses.replace(settings, x_encoder=vision, predictor=predictor, y_encoder=text, y_decoder=None)
+    return dataclasses.replace(bundle, model=VLJEPA(settings).eval(), name="published")
 
 
 @pytest.fixture(scope="session")

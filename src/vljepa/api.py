@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -15,6 +16,7 @@ from vljepa.tasks.candidates import Ranking
 from vljepa.tasks.caption import Caption, caption
 from vljepa.tasks.classify import classify
 from vljepa.types import Clip, check_text
+from vljepa.weights.folder import PARTS
 
 Medium = str | Path | bytes | Clip
 
@@ -97,12 +99,21 @@ class Model:
         return self.embedder.clip(source, start=start, end=end)
 
 
-def load(folder: str | Path | None = None, *, device: str = "auto") -> Model:
+def load(
+    folder: str | Path | None = None,
+    *,
+    device: str = "auto",
+    dtype: torch.dtype | None = None,
+    parts: Sequence[str] = PARTS,
+) -> Model:
     """Open a model folder, or the model that comes with the package.
 
+    `dtype`: the weights' number format (None: bfloat16 if the model is big, else what the device is fast in). `parts`:
+    what is needed of "x_encoder", "predictor", "y_encoder", "y_decoder"; texts alone need ("y_encoder",).
     WeightsError, a ValueError, for a folder that is missing or incomplete.
     """
-    return Model(Embedder.from_folder(None if folder is None else Path(folder), device=device))
+    opened = None if folder is None else Path(folder)
+    return Model(Embedder.from_folder(opened, device=device, dtype=dtype, parts=parts))
 
 
 def watch(

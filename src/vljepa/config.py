@@ -9,9 +9,11 @@ import typing
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Discriminator, TypeAdapter, ValidationError
 
 Settings = TypeVar("Settings")
+KIND = "kind"  # the setting that tells which of several groups of settings is meant
+BY_KIND = Discriminator(KIND)
 
 
 class SettingsError(ValueError):
@@ -21,12 +23,35 @@ class SettingsError(ValueError):
 def settings_from(kind: type[Settings], values: Mapping[str, Any], *, at: str = "") -> Settings:
     """An instance of the dataclass `kind`; an unknown name anywhere inside is an error that suggests the nearest."""
     _refuse_unknown(kind, values, at)
+    told = _with_kinds(kind, values)
     try:
-        return TypeAdapter(kind).validate_python(dict(values))
+        return TypeAdapter(kind).validate_python(told)
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
+        name = ".".join(_path(first["loc"], told))
         raise SettingsError(f"setting {at}{name}: {first['msg']} (got {first['input']!r})") from error
+
+
+def _path(places: Sequence[int | str], values: Any) -> list[str]:
+    """The dotted name of a place; pydantic also tells which kind of settings it tried, which is no part of it."""
+    path = []
+    for number, place in enumerate(places):
+        inside = values[place] if isinstance(values, dict) and place in values else None
+        if inside is not None or number == len(places) - 1 or not isinstance(values, dict):
+            path.append(str(place))
+            values = inside
+    return path
+
+
+def _with_kinds(kind: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with the `kind` of each group that has several; files from before there were more have the first."""
+    told = dict(values)
+    for name, hint in typing.get_type_hints(kind).items():
+        if isinstance(told.get(name), Mapping) and (inner := _dataclass_in(hint, told[name])) is not None:
+            told[name] = _with_kinds(inner, told[name])
+            if len(_dataclasses_in(hint)) > 1:
+                told[name].setdefault(KIND, _kind_of(inner))
+    return told
 
 
 def _refuse_unknown(kind: Any, values: Mapping[str, Any], at: str) -> None:
@@ -37,7 +62,7 @@ def _refuse_unknown(kind: Any, values: Mapping[str, Any], at: str) -> None:
         allowed = typing.get_args(hints[name]) if typing.get_origin(hints[name]) is typing.Literal else None
         if allowed and value not in allowed:
             raise SettingsError(f"setting {at}{name} cannot be {value!r}{meant(str(value), allowed)}")
-        inner = _dataclass_in(hints[name])
+        inner = _dataclass_in(hints[name], value, f"{at}{name}.")
         if inner is not None and isinstance(value, Mapping):
             _refuse_unknown(inner, value, f"{at}{name}.")
         each = _dataclass_in((*typing.get_args(hints[name]), None)[1]) if _is_mapping(hints[name]) else None
@@ -56,12 +81,24 @@ def _is_mapping(hint: Any) -> bool:
     return typing.get_origin(hint) in (Mapping, dict)
 
 
-def _dataclass_in(hint: Any) -> Any:
-    """The dataclass that a hint names, also as `X | None`."""
-    if isinstance(hint, types.UnionType):
-        found = [option for option in typing.get_args(hint) if dataclasses.is_dataclass(option)]
+def _dataclass_in(hint: Any, value: Any = None, at: str = "") -> Any:
+    """The dataclass that a hint names, also as `X | None`; of several the one whose `kind` the value has."""
+    found = _dataclasses_in(hint)
+    if len(found) < 2 or not isinstance(value, Mapping) or KIND not in value:
         return found[0] if found else None
-    return hint if dataclasses.is_dataclass(hint) else None
+    kinds = {_kind_of(option): option for option in found}
+    if value[KIND] not in kinds:
+        raise SettingsError(f"setting {at}{KIND} cannot be {value[KIND]!r}{meant(str(value[KIND]), kinds)}")
+    return kinds[value[KIND]]
+
+
+def _dataclasses_in(hint: Any) -> list[Any]:
+    options = typing.get_args(hint) if typing.get_origin(hint) in (types.UnionType, typing.Union) else (hint,)
+    return [option for option in options if dataclasses.is_dataclass(option)]
+
+
+def _kind_of(option: Any) -> str:
+    return str(typing.get_args(typing.get_type_hints(option)[KIND])[0])
 
 
 def as_dict(settings: Any) -> dict[str, Any]:
@@ -86,7 +123,10 @@ def override(settings: Settings, assignments: Sequence[str]) -> Settings:
                 _refuse_unknown(type(settings), values | {part: None}, "") if inner is values else None
                 raise SettingsError(f"unknown setting {name}: {part} holds no settings")
             inner = inner[part]
-        inner[last] = yaml.safe_load(text)
+        try:
+            inner[last] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            inner[last] = text  # a sentence with a colon is a text; whether one belongs here is checked below
     return settings_from(type(settings), values)
 
 

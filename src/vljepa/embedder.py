@@ -6,8 +6,11 @@ All embeddings that come out have length one and lie on the model's device in fl
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from importlib import resources
 from pathlib import Path
+from threading import RLock
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -15,11 +18,12 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from vljepa.data.media import read_clip
-from vljepa.runtime import choose_device, compute_dtype
+from vljepa.data.sampling import Sampling
+from vljepa.runtime import choose_device
 from vljepa.text import Tokenizer
 from vljepa.types import Clip, Tokens
 from vljepa.weights.convert import WeightsError
-from vljepa.weights.folder import Bundle, Calibration, load_folder
+from vljepa.weights.folder import PARTS, Bundle, Calibration, load_folder, opening_dtype
 
 FRAMES_AT_ONCE = 32
 CLIPS_AT_ONCE = 16
@@ -30,25 +34,36 @@ CANDIDATES = 8
 
 
 class Embedder:
-    """The four parts of one model folder, ready to use; not for several threads at once."""
+    """The four parts of one model folder, ready to use; not for several threads at once, unless they hold `lock`."""
 
     def __init__(self, bundle: Bundle, *, device: torch.device | None = None) -> None:
         self.bundle = bundle
+        self.lock: AbstractContextManager[Any] = RLock()
         self.device = device or torch.device("cpu")
         self._model = bundle.model.to(self.device).eval().requires_grad_(False)
-        # Convolutions are about twice as fast so on CPUs; torch's own types do not know the argument.
-        self._model.x_encoder.channels_last()
+        if "x_encoder" in bundle.parts:
+            # Convolutions are about twice as fast so on CPUs; torch's own types do not know the argument.
+            self._model.x_encoder.channels_last()
         self._kept: OrderedDict[str, Float[Tensor, "dim"]] = OrderedDict()
 
     @classmethod
-    def from_folder(cls, folder: Path | None = None, *, device: str = "auto") -> "Embedder":
-        """Open a model folder, or the shipped model for None, in the number format that the device is fast in.
+    def from_folder(
+        cls,
+        folder: Path | None = None,
+        *,
+        device: str = "auto",
+        dtype: torch.dtype | None = None,
+        parts: Sequence[str] = PARTS,
+    ) -> "Embedder":
+        """Open a model folder, or the shipped model for None, or only those of its parts that are needed.
 
+        Without a `dtype` a big model takes bfloat16, others the number format that the device is fast in.
         WeightsError for a folder that is missing or incomplete; ValueError for a device that is not here.
         """
         chosen = choose_device(device)
-        bundle = load_folder(shipped_folder() if folder is None else folder, dtype=compute_dtype(chosen))
-        return cls(bundle, device=chosen)
+        opened = shipped_folder() if folder is None else folder
+        dtype = opening_dtype(opened, chosen) if dtype is None else dtype
+        return cls(load_folder(opened, dtype=dtype, device=chosen, parts=parts), device=chosen)
 
     @property
     def name(self) -> str:
@@ -66,9 +81,14 @@ class Embedder:
         return self.bundle.frames
 
     @property
-    def side(self) -> int:
-        """Height and width in pixels of the frames that the X-Encoder reads."""
-        return self.bundle.processor.settings.resolution
+    def side(self) -> int | None:
+        """Short side that frames may be scaled to while they are decoded; None: the processor wants them whole."""
+        return self.bundle.processor.settings.reading_size
+
+    @property
+    def sampling(self) -> Sampling:
+        """Which frames of a video a clip is made of."""
+        return self.bundle.processor.settings.sampling
 
     @property
     def dim(self) -> int:
@@ -77,7 +97,8 @@ class Embedder:
 
     def clip(self, source: Path | bytes, *, start: float | None = None, end: float | None = None) -> Clip:
         """A picture, or as many frames of a video as the model was trained with; MediaError where it cannot be read."""
-        return read_clip(source, num_frames=self.num_frames, start=start, end=end, size=self.side)
+        frames, side = self.num_frames, self.side
+        return read_clip(source, num_frames=frames, start=start, end=end, size=side, sampling=self.sampling)
 
     def squares(self, clip: Clip) -> UInt8[Tensor, "time 3 height width"]:
         """The clip's frames as the squares that `frame_features` takes: small enough to wait in memory."""
@@ -110,11 +131,19 @@ class Embedder:
     def predict(self, visual: Float[Tensor, "batch token width"], query: str = "") -> Float[Tensor, "batch dim"]:
         """Predicted embeddings S^_Y of the answers to one query; the empty query is the captioning of pretraining.
 
-        ValueError where the query is longer than the model reads.
+        ValueError where the query is longer than the model reads, or the Predictor has learned nothing yet.
         """
-        _check_length(query, self.bundle.query_tokenizer, what="the question")
-        tokens = self._tokens(self.bundle.query_tokenizer, [query] * len(visual))
-        return self._model.predict(visual, tokens)
+        return self.predict_each(visual, [query] * len(visual))
+
+    @torch.inference_mode()
+    def predict_each(
+        self, visual: Float[Tensor, "batch token width"], queries: Sequence[str]
+    ) -> Float[Tensor, "batch dim"]:
+        """`predict` where each clip is asked something else."""
+        self._refuse_untrained("predictor")
+        for query in set(queries):
+            _check_length(query, self.bundle.query_tokenizer, what="the question")
+        return self._model.predict(visual, self._tokens(self.bundle.query_tokenizer, queries))
 
     def predict_clips(self, clips: Sequence[Clip], query: str = "") -> Float[Tensor, "batch dim"]:
         """`predict` of clips of any numbers of frames, those of one number together, in the order given."""
@@ -127,14 +156,18 @@ class Embedder:
                 predicted[some] = self.predict(self.visual([clips[position] for position in some]), query)
         return predicted
 
-    def texts(self, texts: Sequence[str]) -> Float[Tensor, "batch dim"]:
-        """Embeddings S_Y of texts; the latest KEPT_TEXTS are remembered. ValueError where one is too long."""
+    def texts(self, texts: Sequence[str], *, cut: bool = False) -> Float[Tensor, "batch dim"]:
+        """Embeddings S_Y of texts; the latest KEPT_TEXTS are remembered.
+
+        ValueError where one is longer than is read, unless it may be `cut`.
+        """
         for text in texts:
-            if text not in self._kept:
+            if text not in self._kept and not cut:
                 _check_length(text, self.bundle.target_tokenizer, what="a text")
         return self._remembered(texts)
 
     def _remembered(self, texts: Sequence[str]) -> Float[Tensor, "batch dim"]:
+        self._refuse_untrained("y_encoder")
         missing = [text for text in dict.fromkeys(texts) if text not in self._kept]
         self._kept.update(zip(missing, self._encoded(missing), strict=True))
         rows = []
@@ -155,23 +188,35 @@ class Embedder:
             encoded[some] = self._model.encode_text(self._tokens(tokenizer, [texts[place] for place in some]))
         return encoded
 
+    def _refuse_untrained(self, part: str) -> None:
+        """What projections as they were drawn would answer looks like an answer and is none."""
+        if part in self.bundle.untrained:
+            raise ValueError(
+                f"the part {part} of this model was never trained, and its answers would mean nothing: "
+                "train it with `vljepa train pretrain` or `vljepa train finetune`, with --model and its folder"
+            )
+
     def _tokens(self, tokenizer: Tokenizer, texts: Sequence[str]) -> Tokens:
         return tokenizer(texts).to(self.device)
 
-    def decode(self, embeddings: Float[Tensor, "batch dim"]) -> list[str]:
+    def decode(self, embeddings: Float[Tensor, "batch dim"], *, candidates: int = CANDIDATES) -> list[str]:
         """The texts that embeddings stand for: of what the Y-Decoder finds likeliest, that which keeps most of each.
 
-        Beams of one text often differ in the word that matters (a colour, a side), which the Y-Encoder can tell.
+        Beams of one text often differ in the word that matters (a colour, a side), which the Y-Encoder can tell. One
+        candidate is the likeliest alone, and ten times as fast.
         """
         said: list[str] = []
         for some in torch.split(embeddings.to(self.device), DECODES_AT_ONCE):
             found = [
                 [self.bundle.decoder_tokenizer.text(ids) for ids in texts]
-                for texts in self._model.decode(some, beams=CANDIDATES)
+                for texts in self._model.decode(some, beams=candidates)
             ]
-            again = self._remembered([text for texts in found for text in texts]).split([len(texts) for texts in found])
-            said += [texts[int((own @ row).argmax())] for row, texts, own in zip(some, found, again, strict=True)]
+            said += [texts[0] for texts in found] if candidates == 1 else self._most_faithful(some, found)
         return said
+
+    def _most_faithful(self, embeddings: Float[Tensor, "batch dim"], found: list[list[str]]) -> list[str]:
+        again = self._remembered([text for texts in found for text in texts]).split([len(texts) for texts in found])
+        return [texts[int((own @ row).argmax())] for row, texts, own in zip(embeddings, found, again, strict=True)]
 
     def fidelity(self, embeddings: Float[Tensor, "batch dim"], texts: Sequence[str]) -> list[float]:
         """How well decoded texts keep their embeddings: cosine of each with the text encoded again."""
@@ -190,7 +235,9 @@ def shipped_folder() -> Path:
 
 def _check_length(text: str, tokenizer: Tokenizer, *, what: str) -> None:
     limit = tokenizer.settings.max_tokens
-    if len(text.encode()) + 2 < limit:  # no token is shorter than a byte: nothing to count
+    if (
+        len((tokenizer.settings.prompt + text).encode()) + 2 < limit
+    ):  # no token is shorter than a byte: nothing to count
         return
     if len(tokenizer.ids(text)) >= limit:
         begin = text[:30].strip()

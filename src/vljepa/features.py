@@ -1,30 +1,33 @@
 """The frozen X-Encoder's view of a corpus, computed once: a file of frame features and a file of facts a shard.
 
-A folder holds `NAME.npy` (float16, frame x width), `NAME.jsonl` (one sample a line: where its frames lie, what is true
-of it) and `features.json` (fingerprint of encoder, processor and frame rule, so that no other view is mixed in). Where
-the corpus lists its shards, `NAME.jsonl.of` holds the sha256 of the one that was looked at: another is looked at anew.
+A folder holds `NAME.npy` (frame x width, float16 or what `data.rows` knows besides), `NAME.jsonl` (one sample a line:
+where its frames lie, what is true of it) and `features.json` (number type, and the fingerprint of it, encoder,
+processor and frame rule, so that no other view is mixed in). Where the corpus lists its shards, `NAME.jsonl.of` holds
+the sha256 of the one that was looked at: another is looked at anew, and those that are done are kept.
 """
 
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from numpy.typing import NDArray
 from torch import Tensor
 
 from vljepa.config import fingerprint
 from vljepa.data.media import MediaError, read_clip
 from vljepa.data.processor import Processor
-from vljepa.data.shards import listed_whole, read_shard
+from vljepa.data.rows import Rows, RowType, write_rows
+from vljepa.data.shards import LISTING, check_shard, listed_whole, read_listing, read_shard
+from vljepa.models.lite_encoder import LiteEncoder
 from vljepa.models.x_encoder import XEncoder
+from vljepa.runtime import first_rank_first, meet_ranks, rank, world_size
 from vljepa.types import Clip, Question, Sample, Told
 
 BATCH_FRAMES = 32
@@ -58,9 +61,10 @@ class Item:
         return self.shard.rsplit("-", 1)[0]
 
 
-def encoder_fingerprint(x_encoder: XEncoder, processor: Processor, num_frames: int) -> str:
-    """Twelve digits that change with the encoder's weights, the preprocessing or the number of frames."""
+def encoder_fingerprint(x_encoder: XEncoder, processor: Processor, num_frames: int, kind: RowType = "float16") -> str:
+    """Twelve digits that change with the encoder's weights, the preprocessing, the frames or the number type."""
     digest = hashlib.sha256(f"{fingerprint(x_encoder.settings)} {processor.to_json()} {num_frames}".encode())
+    digest.update(b"" if kind == "float16" else kind.encode())  # float16 was the only one once
     for name, weight in sorted(x_encoder.network.state_dict().items()):
         digest.update(name.encode() + weight.float().cpu().numpy().tobytes())
     return digest.hexdigest()[:12]
@@ -75,13 +79,18 @@ def write_features(
     num_frames: int,
     shards: list[str] | None = None,
     report: Callable[[str], None] = lambda line: None,
+    kind: RowType = "float16",
+    skip: bool = False,
 ) -> dict[str, int]:
-    """Every shard's features; shards that are already there are kept. Returns samples by shard, -1 where kept."""
+    """Every shard's features; shards that are already there are kept. Returns samples by shard, -1 where kept.
+
+    `skip`: a sample that cannot be decoded is left out with its reason noted (`Features.skipped`), not an error.
+    """
     into.mkdir(parents=True, exist_ok=True)
-    mark = encoder_fingerprint(x_encoder, processor, num_frames)
-    _claim(into, mark, num_frames)
-    network = x_encoder.channels_last()
-    names = shards or sorted(path.stem for path in corpus.glob("*.tar"))
+    mark = encoder_fingerprint(x_encoder, processor, num_frames, kind)
+    _claim(into, mark, num_frames, kind)
+    look = _Look(x_encoder.channels_last(), processor, num_frames, kind, skip)
+    names = shard_names(corpus) if shards is None else shards
     counts: dict[str, int] = {}
     listed = {entry["name"]: str(entry["sha256"]) for entry in listed_whole(corpus).values()}
     for name in names:
@@ -91,18 +100,52 @@ def write_features(
             continue
         (into / f"{name}.jsonl").unlink(missing_ok=True)
         (into / f"{name}.jsonl.of").write_text(digest)
-        counts[name] = _write_shard(corpus / f"{name}.tar", into, network, processor, num_frames)
+        counts[name] = look.write_shard(corpus / f"{name}.tar", into)
         report(f"{name}: {counts[name]} samples")
     return counts
 
 
+def shard_names(corpus: Path) -> list[str]:
+    """Shards without their ending, in order. ShardError where a listed one is missing or was cut short."""
+    for entry in read_listing(corpus) if (corpus / LISTING).exists() else ():
+        check_shard(corpus, entry, verify=False)
+    return sorted(path.stem for path in corpus.glob("*.tar"))
+
+
 def features_of(
-    corpus: Path, x_encoder: XEncoder, *, processor: Processor, num_frames: int, report: Callable[[str], None]
+    corpus: Path,
+    x_encoder: XEncoder,
+    *,
+    processor: Processor,
+    num_frames: int,
+    report: Callable[[str], None],
+    kind: RowType = "float16",
 ) -> tuple["Features", int]:
-    """A corpus's features by this encoder, kept in a folder inside it, and how many samples were looked at just now."""
-    into = corpus / "features" / encoder_fingerprint(x_encoder, processor, num_frames)
-    counts = write_features(corpus, into, x_encoder, processor=processor, num_frames=num_frames, report=report)
-    return Features(into, shards=counts), sum(count for count in counts.values() if count > 0)
+    """A corpus's features by this encoder, kept in a folder inside it, and how many samples were looked at just now.
+
+    Ranks share the shards. What cannot be decoded is left out: `Features.skipped` counts it.
+    """
+    into = corpus / "features" / encoder_fingerprint(x_encoder, processor, num_frames, kind)
+    names = shard_names(corpus)
+
+    def look(shards: list[str]) -> dict[str, int]:
+        return write_features(
+            corpus,
+            into,
+            x_encoder,
+            processor=processor,
+            num_frames=num_frames,
+            shards=shards,
+            report=report,
+            kind=kind,
+            skip=True,
+        )
+
+    with first_rank_first():
+        look([])  # the folder is claimed once
+    counts = look(names[rank() :: world_size()])
+    meet_ranks()
+    return Features(into, shards=names, skip=True), sum(count for count in counts.values() if count > 0)
 
 
 def _is_done(into: Path, name: str, digest: str) -> bool:
@@ -112,68 +155,78 @@ def _is_done(into: Path, name: str, digest: str) -> bool:
     return (into / f"{name}.jsonl").exists() and (not digest or not found or digest == found)
 
 
-def _claim(into: Path, mark: str, num_frames: int) -> None:
+def _claim(into: Path, mark: str, num_frames: int, kind: RowType) -> None:
     facts = into / "features.json"
     if facts.exists():
         found = json.loads(facts.read_text())["fingerprint"]
         if found != mark:
             raise FeaturesError(
-                f"{into} holds the features of another encoder, processor or number of frames ({found}, now {mark}): "
-                "name another folder, or delete this one"
+                f"{into} holds the features of another encoder, processor, number of frames or number type ({found}, "
+                f"now {mark}): name another folder, or delete this one"
             )
         return
-    facts.write_text(json.dumps({"fingerprint": mark, "frames": num_frames}))
+    facts.write_text(json.dumps({"fingerprint": mark, "frames": num_frames, "type": kind}))
 
 
-def _write_shard(path: Path, into: Path, network: XEncoder, processor: Processor, num_frames: int) -> int:
-    rows: list[NDArray[np.float16]] = []
-    lines: list[str] = []
-    waiting: list[UInt8[Tensor, "time 3 height width"]] = []
-    total = 0
-    for sample, views in _decoded(path, processor, num_frames):
-        firsts = []
-        for view in views:
-            waiting.append(view)
-            firsts.append(total)
-            total += len(view)
-        lines.append(json.dumps(_facts(sample, path.stem, firsts, len(views[0]))))
-        if sum(len(view) for view in waiting) >= BATCH_FRAMES:
-            rows.append(_encoded(network, waiting, processor))
-            waiting = []
-    rows.append(_encoded(network, waiting, processor))
-    _write_whole(into / f"{path.stem}.npy", np.concatenate(rows))
-    temporary = into / f"{path.stem}.jsonl.tmp"
-    temporary.write_text("\n".join(lines) + "\n")
-    os.replace(temporary, into / f"{path.stem}.jsonl")  # last: its presence says that the shard is done
-    return len(lines)
+@dataclass(frozen=True)
+class _Look:
+    """How shards are looked at."""
+
+    network: XEncoder
+    processor: Processor
+    num_frames: int
+    kind: RowType
+    skip: bool
+
+    def write_shard(self, path: Path, into: Path) -> int:
+        """One shard's rows and facts; how many samples it holds that could be decoded."""
+        rows: list[Tensor] = []
+        lines: list[str] = []
+        waiting: list[UInt8[Tensor, "time 3 height width"]] = []
+        total = skipped = 0
+        for sample, views in _decoded(path, self.processor, self.num_frames):
+            if isinstance(views, MediaError):
+                if not self.skip:
+                    raise FeaturesError(f"{path}: sample {sample.key}: {views}") from views
+                lines.append(json.dumps({"key": sample.key, "skipped": "cannot be decoded"}))
+                skipped += 1
+                continue
+            firsts = []
+            for view in views:
+                waiting.append(view)
+                firsts.append(total)
+                total += len(view)
+            lines.append(json.dumps(_facts(sample, path.stem, firsts, len(views[0]))))
+            if sum(len(view) for view in waiting) >= BATCH_FRAMES:
+                rows.append(self._encoded(waiting))
+                waiting = []
+        rows.append(self._encoded(waiting))
+        write_rows(into / f"{path.stem}.npy", torch.cat(rows), self.kind)
+        temporary = into / f"{path.stem}.jsonl.tmp"
+        temporary.write_text("\n".join(lines) + "\n")
+        os.replace(temporary, into / f"{path.stem}.jsonl")  # last: its presence says that the shard is done
+        return len(lines) - skipped
+
+    def _encoded(self, views: list[Tensor]) -> Float[Tensor, "row width"]:
+        """Rows in half the memory of float32: a shard's wait for each other."""
+        waits = torch.bfloat16 if self.kind == "bfloat16" else torch.float16
+        if not views:
+            return torch.zeros(0, self.network.settings.frame_width, dtype=waits)
+        return frame_features(self.network, torch.cat(views), self.processor).to(waits)
 
 
-def _encoded(network: XEncoder, views: list[Tensor], processor: Processor) -> NDArray[np.float16]:
-    if not views:
-        return np.zeros((0, network.settings.frame_width), np.float16)
-    return frame_features(network, torch.cat(views), processor).to(torch.float16).numpy()
-
-
-def _write_whole(path: Path, array: NDArray[np.float16]) -> None:
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
-        np.save(file, array)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
+@torch.no_grad()
 def frame_features(
     network: XEncoder, frames: UInt8[Tensor, "time 3 height width"], processor: Processor
 ) -> Float[Tensor, "time kept"]:
-    """Features of prepared frames, a bounded number at a time."""
-    device = network.mean.device
+    """Features of prepared frames, a bounded number at a time; nothing is learned through them."""
+    device = next(network.parameters()).device
     parts = [network.features(processor.pixels(some.to(device))).cpu() for some in frames.split(BATCH_FRAMES)]
     return torch.cat(parts)
 
 
-def _decoded(path: Path, processor: Processor, num_frames: int) -> Iterator[tuple[Sample, list[Tensor]]]:
-    """Samples with their prepared views, decoded one ahead of the encoder."""
+def _decoded(path: Path, processor: Processor, num_frames: int) -> Iterator[tuple[Sample, list[Tensor] | MediaError]]:
+    """Samples with their prepared views, or with why there are none, decoded some ahead of the encoder."""
 
     def prepare(sample: Sample) -> list[Tensor]:
         clip = read_clip(sample.media, num_frames=num_frames)
@@ -184,16 +237,16 @@ def _decoded(path: Path, processor: Processor, num_frames: int) -> Iterator[tupl
         for sample in read_shard(path):
             waiting.append((sample, pool.submit(prepare, sample)))
             if len(waiting) > 4:
-                yield _finished(*waiting.pop(0), path)
+                yield _finished(*waiting.pop(0))
         for pair in waiting:
-            yield _finished(*pair, path)
+            yield _finished(*pair)
 
 
-def _finished(sample: Sample, future: "Future[list[Tensor]]", path: Path) -> tuple[Sample, list[Tensor]]:
+def _finished(sample: Sample, future: "Future[list[Tensor]]") -> tuple[Sample, list[Tensor] | MediaError]:
     try:
         return sample, future.result()
     except MediaError as error:
-        raise FeaturesError(f"{path}: sample {sample.key}: {error}") from error
+        return sample, error
 
 
 def _views(clip: Clip, sample: Sample) -> list[Clip]:
@@ -232,26 +285,32 @@ def _facts(sample: Sample, shard: str, firsts: list[int], count: int) -> dict[st
 class Features:
     """An opened feature folder: items, and their frames on demand from memory-mapped files.
 
-    `shards`: names without ending of those that count; None takes all that are there.
+    `shards`: names without ending of those that count; None takes all that are there. `skip`: samples that could not
+    be decoded are counted by reason in `skipped`; otherwise they are a FeaturesError, since a score must not miss them.
     """
 
-    def __init__(self, folder: Path, *, shards: Collection[str] | None = None) -> None:
+    def __init__(self, folder: Path, *, shards: Collection[str] | None = None, skip: bool = False) -> None:
         if not (folder / "features.json").exists():
             raise FeaturesError(f"{folder} is no feature folder (features.json is missing): make it with vljepa train")
-        self.fingerprint: str = json.loads((folder / "features.json").read_text())["fingerprint"]
+        facts = json.loads((folder / "features.json").read_text())
+        self.fingerprint: str = facts["fingerprint"]
         self.items: list[Item] = []
-        self._frames: dict[str, NDArray[np.float16]] = {}
+        self.skipped: Counter[str] = Counter()
+        self._frames: dict[str, Rows] = {}
         for path in sorted(folder.glob("*.jsonl")):
             if shards is not None and path.stem not in shards:
                 continue
-            self._frames[path.stem] = np.load(folder / f"{path.stem}.npy", mmap_mode="r")
-            self.items += [_item(json.loads(line)) for line in path.read_text().splitlines() if line]
+            self._frames[path.stem] = Rows(folder / f"{path.stem}.npy", facts.get("type", "float16"))
+            told = [json.loads(line) for line in path.read_text().splitlines() if line]
+            self.items += [_item(line) for line in told if "skipped" not in line]
+            self.skipped.update(line["skipped"] for line in told if "skipped" in line)
+        if self.skipped and not skip:
+            raise FeaturesError(f"{folder} lacks samples ({dict(self.skipped)}): prepare the corpus without them")
 
     def frames(self, item: Item, view: int = 0) -> Float[Tensor, "time width"]:
         """Frame features of one view."""
         first = item.views[view]
-        rows = np.asarray(self._frames[item.shard][first : first + item.count], dtype=np.float32)
-        return torch.from_numpy(rows)
+        return self._frames[item.shard][first : first + item.count]
 
 
 def _item(facts: dict[str, Any]) -> Item:
@@ -274,7 +333,7 @@ def _lists(facts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def channel_statistics(features: Features, x_encoder: XEncoder, *, samples: int = 3000) -> tuple[Tensor, Tensor]:
+def channel_statistics(features: Features, x_encoder: LiteEncoder, *, samples: int = 3000) -> tuple[Tensor, Tensor]:
     """Mean and 1 / standard deviation of each feature channel over cells of training pictures."""
     train = [item for item in features.items if item.split == "train" and item.count == 1]
     chosen = train[:: max(1, len(train) // samples)]

@@ -89,6 +89,12 @@ def first_rank_first() -> Iterator[None]:
         torch.distributed.barrier()
 
 
+def meet_ranks() -> None:
+    """Wait until every rank is here."""
+    if world_size() > 1:
+        torch.distributed.barrier()
+
+
 def own_share(count: int) -> slice:
     """Which of `count` rows of a batch are this rank's: neighbours, as equally many for each as can be.
 

@@ -14,12 +14,16 @@ from vljepa.types import Tokens
 
 @dataclass(frozen=True, kw_only=True)
 class TokenizerSettings:
-    """`start` and `end` go around every text (-1: none); longer texts are cut at `max_tokens`, markers included."""
+    """`start` and `end` go around every text (-1: none); longer texts are cut at `max_tokens`, markers included.
+
+    `prompt` stands before every text, as some sentence encoders were trained with one.
+    """
 
     pad: int
     start: int = -1
     end: int = -1
     max_tokens: int = 512
+    prompt: str = ""
 
 
 class Tokenizer:
@@ -53,14 +57,20 @@ class Tokenizer:
         start = [self.settings.start] if self.settings.start >= 0 else []
         end = [self.settings.end] if self.settings.end >= 0 else []
         room = self.settings.max_tokens - len(start) - len(end)
-        return start + self._tokenizer.encode(text, add_special_tokens=False).ids[:room] + end
+        return start + self._encoded(text)[:room] + end
+
+    def _encoded(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(self.settings.prompt + text, add_special_tokens=False).ids
+        return ids
 
     def cuts(self, text: str) -> bool:
         """Whether the text is longer than `ids` keeps."""
-        if len(text.encode()) + 2 < self.settings.max_tokens:  # no token is shorter than a byte: nothing to count
+        if (
+            len((self.settings.prompt + text).encode()) + 2 < self.settings.max_tokens
+        ):  # no token is shorter than a byte: nothing to count
             return False
         markers = (self.settings.start >= 0) + (self.settings.end >= 0)
-        return len(self._tokenizer.encode(text, add_special_tokens=False).ids) > self.settings.max_tokens - markers
+        return len(self._encoded(text)) > self.settings.max_tokens - markers
 
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """A batch of texts, padded on the right to the longest."""

@@ -109,13 +109,14 @@ class Tokens:
 class Batch:
     """Tensors of many samples.
 
-    `frames`: what the X-Encoder keeps of each frame. `targets`: the texts that predictions choose among; row i's own is
-    `labels[i]`, further ones (words that are wrong by one) are negatives. `query_free`: rows without a query.
+    `frames`: what the X-Encoder keeps of each frame, or, where it learns, the pixels that it reads. `targets`: the
+    texts that predictions choose among; row i's own is `labels[i]`, further ones (words that are wrong by one) are
+    negatives. `query_free`: rows without a query.
     `keys`: numbers by which ranks know equal target texts; None where every target is to stay a column of its own.
     `samples`: which sample each row was made from, for the person who looks for a bad one.
     """
 
-    frames: Float[Tensor, "batch time width"]
+    frames: Float[Tensor, "batch time *kept"]
     query: Tokens
     targets: Tokens
     labels: Int64[Tensor, "batch"]

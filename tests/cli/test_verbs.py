@@ -153,7 +153,7 @@ def test_watch_tells_segments_online_and_triggers(told: Any, video: Path, tiny_f
     *events, _ = told(*watched, "--online", *triggers)
     assert {event["event"] for event in events} == {"segment", "trigger"}
     assert {event["text"] for event in events if event["event"] == "trigger"} <= {"a red ball", "the cat"}
-    *named, _ = told(*watched, "--online", "cluster")
+    *named, _ = told(*watched, "--online", "clear")
     assert named == [event for event in events if event["event"] == "segment"]
     assert main([*map(str, (*watched, *triggers)), "--model", str(tiny_folder)]) == 0
     assert re.search(r"^0:\d\d\.\d - 0:\d\d\.\d  ! (a red ball|the cat)   \(score \d", capsys.readouterr().out, re.M)
@@ -173,12 +173,16 @@ def test_words_for_people_go_to_standard_output(
     assert capsys.readouterr().out.startswith("cat\n")
 
 
-def test_doctor_looks_at_everything(tiny_folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path):
+def test_doctor_looks_at_everything(
+    tiny_folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert main(["doctor", "--json", "--device", "cpu", "--model", str(tiny_folder)]) == 0
     found = json.loads(capsys.readouterr().out)
     names = {check["name"] for check in found["checks"]}
     assert names == {
-        "python", "memory", "torch", "device", "bfloat16", "torchvision", "video", "pictures", "model",
+        "python", "memory", "torch", "device", "graphics processors", "bfloat16", "torchvision", "video", "pictures",
+        "hub", "model",
     }  # fmt: skip
     assert main(["doctor", "--json", "--model", str(tmp_path)]) == 1
     assert json.loads(capsys.readouterr().out)["ok"] is False

@@ -13,7 +13,23 @@ import vljepa
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"torch", "transformers", "numpy", "av", "PIL", "tokenizers", "safetensors", "huggingface_hub", "mujoco"}
-VERBS = ("embed", "classify", "ask", "caption", "watch", "gate", "evaluate", "prepare", "train", "doctor")
+VERBS = (
+    "embed",
+    "classify",
+    "ask",
+    "caption",
+    "watch",
+    "index",
+    "search",
+    "gate",
+    "serve",
+    "mcp",
+    "evaluate",
+    "prepare",
+    "train",
+    "weights",
+    "doctor",
+)
 MODEL_VERBS = ("embed", "classify", "ask", "caption", "watch")
 
 

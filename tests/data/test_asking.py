@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vljepa.data.asking import CAPTION_QUERIES, LABEL_QUERIES, Asked, AskSettings, draw_asked
+from vljepa.data.asking import CAPTION_QUERIES, LABEL_QUERIES, Asked, AskSettings, can_be_asked, draw_asked
 from vljepa.types import Question, Sample
 
 QUESTION = Question(query="what colour?", answer="red", candidates=("red", "blue", "green"), kind="colour")
@@ -39,6 +39,15 @@ def test_captions_are_drawn_by_their_weights() -> None:
         asked.target for asked in drawn(replace(SAMPLE, weights=()), AskSettings(labels=0.0, questions=0.0))
     )
     assert alike["brief"] / 600 == pytest.approx(1 / 2, abs=0.06)
+
+
+def test_blank_captions_are_never_a_target() -> None:
+    blank = replace(SAMPLE, captions=(" ", "brief", ""), weights=(2.0, 0.5, 1.0), label="", questions=())
+    assert {asked.target for asked in drawn(blank, AskSettings(), times=40)} == {"brief"}
+    nothing = replace(blank, captions=("", " "), weights=())
+    assert can_be_asked(blank) and not can_be_asked(nothing)
+    with pytest.raises(ValueError, match="no caption, label or question"):
+        drawn(nothing, AskSettings(), times=1)
 
 
 def test_kinds_are_drawn_by_their_weights_where_the_sample_has_them() -> None:

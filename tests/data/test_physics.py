@@ -17,7 +17,7 @@ from vljepa.data.corpora.physics import TEST_CAMERAS, TRAIN_CAMERAS, Physics, dr
 from vljepa.data.corpora.physics_cast import FAMILIES, backwards, draw_cast
 from vljepa.data.corpora.physics_questions import questions
 from vljepa.data.corpora.physics_scene import Scene
-from vljepa.data.corpora.physics_stage import COLOURS, FRAME_RATE, NUM_FRAMES, Renderer
+from vljepa.data.corpora.physics_stage import COLOURS, FRAME_RATE, NUM_FRAMES, Renderer, slowed
 from vljepa.data.corpora.physics_stories import direct, went
 from vljepa.data.corpora.physics_verbs import VERBS
 from vljepa.data.corpora.physics_words import COUNTS, Wording, plain
@@ -271,3 +271,28 @@ def test_counts_are_those_of_the_things_in_the_scene(scenes: dict[int, Scene]) -
         for question in SOURCE.described(index, scene, media=b"clip").questions:
             if question.kind == "count":
                 assert question.answer == COUNTS[scene.take.centres.shape[1] - 1]
+
+
+@pytest.mark.parametrize("index", [0, 1, 2, 4])
+def test_slow_motion_goes_through_what_was_recorded_in_even_steps(scenes: dict[int, Scene], index: int) -> None:
+    take = scenes[index].take
+    slow = slowed(take, num_frames=4 * (NUM_FRAMES - 1) + 1)
+    np.testing.assert_allclose(slow.poses[::4], take.poses, atol=1e-12)
+    np.testing.assert_allclose(slow.centres[::4], take.centres, atol=1e-9)
+    steps = np.diff(slow.poses, axis=0)
+    for first in range(0, len(steps), 4):
+        np.testing.assert_allclose(
+            steps[first : first + 4], np.diff(take.poses, axis=0)[first // 4][None] / 4 + np.zeros((4, 1)), atol=1e-12
+        )
+
+
+def test_a_shot_begins_and_ends_as_the_clip_of_its_scene() -> None:
+    def frames(media: bytes) -> list[np.ndarray]:
+        with av.open(io.BytesIO(media)) as container:
+            return [frame.to_ndarray(format="rgb24").astype(float) for frame in container.decode(video=0)]
+
+    clip, shot = frames(SOURCE.sample(1).media), frames(SOURCE.shot(1, num_frames=15))
+    assert (len(clip), len(shot)) == (NUM_FRAMES, 15)
+    for one, other in ((clip[0], shot[0]), (clip[-1], shot[-1]), (clip[3], shot[6])):
+        assert np.abs(one - other).mean() < 3
+    assert np.abs(shot[0] - shot[-1]).mean() > 2 * np.abs(clip[0] - shot[0]).mean()

@@ -4,7 +4,13 @@ import math
 
 import pytest
 import torch
-from sklearn.metrics import brier_score_loss, ndcg_score, top_k_accuracy_score
+from sklearn.metrics import (
+    brier_score_loss,
+    ndcg_score,
+    precision_recall_fscore_support,
+    recall_score,
+    top_k_accuracy_score,
+)
 
 from vljepa.evaluation import metrics
 
@@ -66,6 +72,49 @@ def test_ndcg_counts_ties_against_us() -> None:
         metrics.ndcg_at_k(torch.zeros(1, 3), torch.zeros(1, 3))
 
 
+def test_retrieval_and_calibration_equal_torchmetrics_without_ties() -> None:
+    from torchmetrics.functional.classification import multiclass_calibration_error
+    from torchmetrics.functional.retrieval import retrieval_hit_rate, retrieval_normalized_dcg
+
+    scores = torch.rand(30, 40, generator=generator())
+    right = torch.rand(30, 40, generator=generator(1)) < 0.05
+    right[:, 3] |= ~right.any(dim=1)
+    found = metrics.ranks(scores, right)
+    for k in (1, 5, 10):
+        hits = [retrieval_hit_rate(row, truth, top_k=k) for row, truth in zip(scores, right, strict=True)]
+        assert metrics.recall_at_k(found, k) == pytest.approx(float(torch.stack(hits).mean()))
+    gains = [retrieval_normalized_dcg(row, truth.long(), top_k=10) for row, truth in zip(scores, right, strict=True)]
+    assert metrics.ndcg_at_k(scores, right.float()) == pytest.approx(float(torch.stack(gains).mean()), abs=1e-6)
+    probabilities, labels = (20 * scores).softmax(dim=1), torch.randint(0, 40, (30,), generator=generator(2))
+    confidence, said = probabilities.max(dim=1)
+    expected = multiclass_calibration_error(probabilities, labels, num_classes=40, n_bins=15)
+    assert metrics.expected_calibration_error(confidence, said == labels) == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_dual_softmax_weighs_an_item_by_how_much_it_is_each_querys_own() -> None:
+    scores = torch.rand(6, 9, generator=generator())
+    for query, item in ((0, 0), (5, 8), (2, 4)):
+        weights = [math.exp(20 * float(score)) for score in scores[:, item]]
+        expected = float(scores[query, item]) * weights[query] / sum(weights)
+        assert float(metrics.dual_softmax(scores, scale=20.0)[query, item]) == pytest.approx(expected, rel=1e-5)
+    # A hub that is every query's nearest item loses its place to the items that are one query's own.
+    hub = torch.tensor([[0.9, 0.8, 0.1], [0.95, 0.1, 0.8]])
+    truth = torch.tensor([[False, True, False], [False, False, True]])
+    assert metrics.recall_at_k(metrics.ranks(hub, truth), 1) == 0
+    assert metrics.recall_at_k(metrics.ranks(metrics.dual_softmax(hub), truth), 1) == 0.5
+
+
+def test_yes_and_no_equal_scikit_learn() -> None:
+    said = torch.rand(60, generator=generator()) < 0.7
+    true = torch.rand(60, generator=generator(1)) < 0.5
+    found = metrics.yes_or_no(said, true)
+    precision, recall, f1, _ = precision_recall_fscore_support(true.numpy(), said.numpy(), average="binary")
+    assert (found.precision, found.recall, found.f1) == pytest.approx((precision, recall, f1))
+    assert found.says_yes == pytest.approx(float(said.double().mean()))
+    never = metrics.yes_or_no(torch.zeros(3, dtype=torch.bool), torch.tensor([True, False, True]))
+    assert (never.says_yes, never.precision, never.recall, never.f1) == (0, 0, 0, 0)
+
+
 def test_top_k_accuracy_equals_scikit_learn() -> None:
     scores = torch.rand(200, 12, generator=generator())
     labels = torch.randint(0, 12, (200,), generator=generator(1))
@@ -82,6 +131,9 @@ def test_class_mean_recall_weighs_labels_alike_and_leaves_absent_ones_out() -> N
     labels = torch.tensor([0, 0, 0, 2])
     assert metrics.class_mean_recall(scores, labels, k=1) == 0.5
     assert metrics.class_mean_recall(scores, labels, k=3) == 1
+    many, truth = torch.rand(80, 5, generator=generator()), torch.randint(0, 4, (80,), generator=generator(1))
+    expected = recall_score(truth.numpy(), many.argmax(dim=1).numpy(), average="macro", labels=range(4))
+    assert metrics.class_mean_recall(many, truth, k=1) == pytest.approx(expected)
 
 
 def test_triplets_need_both_inequalities_strictly() -> None:

@@ -4,10 +4,14 @@ import os
 import platform
 import subprocess
 import sys
+import threading
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 from vljepa.cli.options import add_model_options, open_model
 from vljepa.cli.output import say, say_json
@@ -15,6 +19,8 @@ from vljepa.cli.output import say, say_json
 CODECS = ("h264", "hevc", "vp9", "av1", "mpeg4", "mjpeg")
 PICTURES = ("webp", "avif", "jpg", "zlib")
 SMALLEST_MEMORY_GB = 2.0
+HUB_SECONDS = 3.0
+_WITHOUT_HUB = "models in folders work all the same"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +62,7 @@ def _checks(options: Namespace) -> Iterator[Check]:
     yield _torchvision()
     yield _codecs()
     yield _pictures()
+    yield hub_access()
     yield _model(options)
 
 
@@ -63,7 +70,18 @@ def _memory() -> Check:
     gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 if hasattr(os, "sysconf") else 0.0
     enough = not gigabytes or gigabytes >= SMALLEST_MEMORY_GB
     found = f"{gigabytes:.1f} GB" if gigabytes else "this system does not say"
+    free = _free_gigabytes()
+    if free is not None:
+        found += f", {free:.1f} GB free"
     return Check(name="memory", ok=enough, found=found, advice="" if enough else "2 GB are needed to watch videos")
+
+
+def _free_gigabytes() -> float | None:
+    """What programs may still take without making others swap, where the system says so."""
+    told = Path("/proc/meminfo")
+    lines = told.read_text().splitlines() if told.exists() else []
+    available = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return int(available[0]) / 2**20 if available else None
 
 
 def _torch(name: str) -> Iterator[Check]:
@@ -81,9 +99,19 @@ def _torch(name: str) -> Iterator[Check]:
         return
     kind = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
     yield Check(name="device", ok=True, found=f"{device} ({kind})")
+    yield Check(
+        name="graphics processors", ok=True, found="; ".join(map(_gpu, range(torch.cuda.device_count()))) or "none"
+    )
     units = "there are units for it" if has_bfloat16_units(device) else "no units for it"
     computes = str(compute_dtype(device)).removeprefix("torch.")
     yield Check(name="bfloat16", ok=True, found=f"{units}: the model computes in {computes}")
+
+
+def _gpu(number: int) -> str:
+    import torch
+
+    free, total = (size / 2**30 for size in torch.cuda.mem_get_info(number))
+    return f"cuda:{number} {torch.cuda.get_device_name(number)}, {free:.1f} of {total:.1f} GB free"
 
 
 def _torchvision() -> Check:
@@ -121,6 +149,35 @@ def _pictures() -> Check:
     return Check(name="pictures", ok=not missing, found=f"Pillow {PIL.__version__}", advice=advice)
 
 
+def hub_access() -> Check:
+    """Whether the model hub answers within some seconds; being offline is a fact, not a fault."""
+    address = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        return Check(name="hub", ok=True, found=f"{address} was not asked, since HF_HUB_OFFLINE is set: {_WITHOUT_HUB}")
+    begin = time.perf_counter()
+    said: list[str] = []
+    # Looking up a name has no time limit of its own, so that a thread asks, which nobody waits for longer.
+    asking = threading.Thread(target=lambda: said.append(_asked(address)), daemon=True)
+    asking.start()
+    asking.join(HUB_SECONDS)
+    if not said:
+        return Check(name="hub", ok=True, found=f"{address} gave no answer in {HUB_SECONDS:g} s: {_WITHOUT_HUB}")
+    if said[0]:
+        return Check(name="hub", ok=True, found=f"{address} cannot be reached ({said[0]}): {_WITHOUT_HUB}")
+    return Check(name="hub", ok=True, found=f"{address} answered in {time.perf_counter() - begin:.1f} s")
+
+
+def _asked(address: str) -> str:
+    """Why the hub cannot be reached; empty where it answers, whatever it says."""
+    try:
+        with urlopen(f"{address}/api/models?limit=1", timeout=HUB_SECONDS):
+            return ""
+    except HTTPError:
+        return ""
+    except (OSError, ValueError) as error:
+        return str(getattr(error, "reason", error))
+
+
 def _model(options: Namespace) -> Check:
     import torch
 
@@ -132,7 +189,7 @@ def _model(options: Namespace) -> Check:
     except ValueError as error:
         return Check(name="model", ok=False, found=str(error))
     opened = time.perf_counter()
-    grey = torch.full((1, model.embedder.side, model.embedder.side, 3), 127, dtype=torch.uint8)
+    grey = torch.full((1, 224, 224, 3), 127, dtype=torch.uint8)
     length = float(model.embed(Clip(frames=grey, times=torch.zeros(1))).norm())
     done = time.perf_counter()
     return Check(

@@ -46,7 +46,7 @@ def _entries(options: Namespace) -> tuple[list[dict[str, Any]], str]:
     """What is said of each input, with its vector, and the model's name and fingerprint."""
     from vljepa.data.media import media_kind
 
-    model = open_model(options)
+    model = open_model(options, texts_alone=not options.media)
     entries: list[dict[str, Any]] = []
     for path in options.media:
         vector = model.embed(path, query=options.query, start=options.start, end=options.end)

@@ -18,10 +18,15 @@ VERBS = {
     "ask": "answer a question about a picture or video",
     "caption": "say what a picture or video shows",
     "watch": "follow a video and speak when its meaning changes",
+    "index": "make or bring up to date a library of videos and pictures",
+    "search": "find moments in a library, by text or by example",
     "gate": "spare another vision model the frames that say nothing new",
+    "serve": "an HTTP API and a page over the model and a library",
+    "mcp": "tools for assistants on this machine (Model Context Protocol)",
     "prepare": "build a training corpus",
     "train": "train a model",
     "evaluate": "measure a model, with receipts",
+    "weights": "list, import, export and check weights",
     "doctor": "check that this machine can run the model",
 }
 

@@ -10,11 +10,49 @@ if TYPE_CHECKING:
 
 def add_model_options(parser: ArgumentParser) -> None:
     """--model, --device and --json."""
+    add_device_options(parser)
+    add_json_option(parser)
+
+
+def add_device_options(parser: ArgumentParser) -> None:
+    """--model and --device."""
     parser.add_argument(
         "--model", type=Path, metavar="FOLDER", help="a model folder; without it the one that is shipped"
     )
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda, cuda:1 ...")
-    add_json_option(parser)
+
+
+def add_service_options(parser: ArgumentParser) -> None:
+    """--library, --root and --source: what requests may read."""
+    parser.add_argument("--library", type=Path, metavar="DIR", help="a library to search, made by vljepa index")
+    parser.add_argument(
+        "--root",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a folder whose files requests may name, beside those that the library was made from",
+    )
+    parser.add_argument(
+        "--source",
+        action="append",
+        default=[],
+        metavar="NAME=SOURCE",
+        help="a camera or stream that requests may watch by this name, such as door=rtsp://camera.local/stream",
+    )
+
+
+def sources_of(given: list[str]) -> dict[str, str]:
+    """Names and what they stand for; ValueError where one is not written as NAME=SOURCE or stands there twice."""
+    sources: dict[str, str] = {}
+    for text in given:
+        name, _, source = text.partition("=")
+        if not name.strip() or not source.strip():
+            raise ValueError(f"{text!r} names no source: write NAME=SOURCE, as in door=camera:0")
+        if name.strip() in sources:
+            raise ValueError(f"the source {name.strip()!r} stands there twice: take one out")
+        sources[name.strip()] = source.strip()
+    return sources
 
 
 def add_json_option(parser: ArgumentParser) -> None:
@@ -28,10 +66,12 @@ def add_range_options(parser: ArgumentParser) -> None:
     parser.add_argument("--end", type=float, metavar="S", help="second of a video to end at")
 
 
-def open_model(options: Namespace) -> "Model":
-    """The model that --model and --device name."""
+def open_model(options: Namespace, *, texts_alone: bool = False) -> "Model":
+    """The model that --model and --device name; for `texts_alone` without what looks at pictures."""
     from vljepa.api import load
 
+    if texts_alone:
+        return load(options.model, device=options.device, parts=("y_encoder",))
     return load(options.model, device=options.device)
 
 

@@ -2,25 +2,30 @@
 
 import json
 import os
+import re
 import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+_HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
+
 
 def say(line: str) -> None:
-    """A line of the result."""
-    print(line, flush=True)
+    """A line of the result; names of files may hold bytes that are no text."""
+    print(line.encode(errors="backslashreplace").decode(), flush=True)
 
 
 def say_json(value: Any) -> None:
     """One JSON object on one line; letters of all scripts as they are, no NaN."""
-    print(json.dumps(value, ensure_ascii=False, allow_nan=False), flush=True)
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    # Bytes of file names that are no text: as JSON writes half characters, so that a reader gets the name back.
+    print(_HALF_CHARACTERS.sub(lambda half: f"\\u{ord(half[0]):04x}", text), flush=True)
 
 
 def note(line: str) -> None:
     """A line about progress or about what went wrong."""
-    print(line, file=sys.stderr, flush=True)
+    print(line.encode(errors="backslashreplace").decode(), file=sys.stderr, flush=True)
 
 
 def check_can_write(path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from vljepa.cli.options import add_json_option
 from vljepa.cli.output import note, say, say_json
 
-RECIPES = ("small", "pretrain", "finetune", "decoder")
+RECIPES = ("small", "pretrain", "finetune", "decoder", "baseline")
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -26,9 +26,11 @@ def add_options(parser: ArgumentParser) -> None:
         metavar="FOLDER",
         help="where to begin (default: the shipped model; pretrain: published weights)",
     )
-    parser.add_argument("--kept", type=Path, metavar="FOLDER", help="finetune: older data, not to be forgotten")
     parser.add_argument(
-        "--cache", type=Path, metavar="FOLDER", help="small, pretrain: packages (default: CORPUS/packages)"
+        "--kept", type=Path, metavar="FOLDER", help="finetune, baseline: older data, not to be forgotten"
+    )
+    parser.add_argument(
+        "--cache", type=Path, metavar="FOLDER", help="small, pretrain, baseline: packages (default: CORPUS/packages)"
     )
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="A.B=C", help="settings to change")
     parser.add_argument(
@@ -143,13 +145,9 @@ def _train(options: Namespace, *, tell: bool) -> int:
 
 
 def _check(options: Namespace) -> None:
-    from vljepa.runtime import world_size
-
     for corpus in (options.corpus, options.kept):
         if corpus is not None and not corpus.is_dir():
             raise ValueError(f"there is no corpus {corpus}: build it with `vljepa prepare`")
-    if world_size() > 1 and options.recipe in ("finetune", "decoder"):
-        raise ValueError(f"{options.recipe} trains in one process: start it without torchrun")
 
 
 def _train_recipe(options: Namespace) -> Path:
@@ -161,6 +159,7 @@ def _train_recipe(options: Namespace) -> Path:
         "pretrain": {"model": options.model, "cache": cache},
         "finetune": {"model": options.model, "kept": options.kept},
         "decoder": {"model": options.model},
+        "baseline": {"model": options.model, "kept": options.kept, "cache": cache},
     }[options.recipe]
     folder: Path = recipe.train(
         options.corpus,

@@ -27,8 +27,9 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--decode",
         default="selective",
-        choices=("selective", "uniform", "every", "never"),
-        help="once for each stretch of one meaning (default), at even steps, for every window, or not at all",
+        choices=("selective", "ward", "uniform", "every", "never"),
+        help="once for each stretch of one meaning (default; ward: as in the paper), at even steps, for every window, "
+        "or not at all",
     )
     parser.add_argument(
         "--rate", type=float, default=0.2, metavar="HZ", help="decodes a second to spend (default: 0.2)"
@@ -36,10 +37,10 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--online",
         nargs="?",
-        const="cluster",
-        choices=("cluster", "change", "variance"),
+        const="clear",
+        choices=("clear", "cluster", "change", "variance"),
         metavar="METHOD",
-        help="tell segments while the video runs, not after it: by cluster (default), change or variance",
+        help="tell segments while the video runs, not after it: by clear (default), cluster, change or variance",
     )
     parser.add_argument("--window", type=float, default=2.0, metavar="S", help="seconds in one embedding (default: 2)")
     parser.add_argument("--hop", type=float, default=0.5, metavar="S", help="seconds between embeddings (default: 0.5)")

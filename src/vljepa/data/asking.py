@@ -75,9 +75,11 @@ class Asked:
 
 
 def draw_asked(told: Askable, settings: AskSettings, random: np.random.Generator) -> Asked:
-    """One of the things that can be asked. ValueError where nothing is known of the sample."""
+    """One of the things that can be asked. ValueError where nothing is known of the sample; blank captions are none."""
+    weights = told.weights or [1.0] * len(told.captions)
+    captions = [pair for pair in zip(told.captions, weights, strict=False) if pair[0].strip() and pair[1] > 0]
     shares = {
-        "captions": settings.captions * bool(told.captions),
+        "captions": settings.captions * bool(captions),
         "labels": settings.labels * bool(told.label),
         "questions": settings.questions * bool(told.questions),
     }
@@ -90,9 +92,14 @@ def draw_asked(told: Askable, settings: AskSettings, random: np.random.Generator
     free = random.random() < settings.query_free
     if kind == "labels":
         return Asked(query="" if free else one_of(LABEL_QUERIES, random), target=told.label)
-    target = _weighted(told.captions, told.weights or [1.0] * len(told.captions), random)
+    target = _weighted([text for text, _ in captions], [weight for _, weight in captions], random)
     wrong = _some(told.negatives, settings.negatives, random)
     return Asked(query="" if free else one_of(CAPTION_QUERIES, random), target=target, negatives=wrong)
+
+
+def can_be_asked(told: Askable) -> bool:
+    """Whether anything is known of a sample."""
+    return bool(any(text.strip() for text in told.captions) or told.label or told.questions)
 
 
 def _own_question(told: Askable, settings: AskSettings, random: np.random.Generator) -> Asked:

@@ -16,7 +16,7 @@ from vljepa.types import Batch, unique
 class Example:
     """What one row of a batch is made of; an empty query is the query-free case of pretraining. `key`: its sample's."""
 
-    frames: Float[Tensor, "time width"]
+    frames: Float[Tensor, "time *kept"]
     query: str
     target: str
     negatives: tuple[str, ...] = ()

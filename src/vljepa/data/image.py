@@ -10,6 +10,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,40 @@ def is_animation(source: Path | bytes) -> bool:
             return image.format in _ANIMATED and bool(getattr(image, "is_animated", False))
         except _BROKEN:
             return False  # a GIF cut inside its second frame is a picture of the first
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureInfo:
+    """What a picture says of itself: its size as stored, and its frames in time (one where it does not move)."""
+
+    width: int
+    height: int
+    frames: int
+
+
+def picture_info(source: Path | bytes, *, most_pixels: int) -> PictureInfo:
+    """Facts about a picture. The frames of a GIF are counted until all of them together have `most_pixels` pixels.
+
+    Nobody knows how many a GIF holds before each of them was decoded: such a file could be made to last for ever.
+    """
+    moves = is_animation(source)
+    with _opened(source) as image:
+        width, height = image.size
+        frames = 1
+        if moves and image.format == "GIF":
+            frames = _counted(image, most=most_pixels // max(width * height, 1) + 1)
+        elif moves:
+            frames = getattr(image, "n_frames", 1)
+    return PictureInfo(width=width, height=height, frames=frames)
+
+
+def _counted(image: Image.Image, *, most: int) -> int:
+    for number in range(1, most):
+        try:
+            image.seek(number)
+        except _BROKEN:
+            return number
+    return most
 
 
 class _NotAPictureError(MediaError):
@@ -175,10 +210,14 @@ def resize_to(frame: UInt8[Tensor, "height width 3"], tall: int, wide: int) -> U
     return planes[0].permute(1, 2, 0).contiguous()
 
 
-def short_side_shape(height: int, width: int, *, size: int) -> tuple[int, int]:
-    """Height and width after scaling the short side to `size`; MediaError where a sliver would become enormous."""
+def short_side_shape(height: int, width: int, *, size: int, cut: bool = False) -> tuple[int, int]:
+    """Height and width after scaling the short side to `size`; MediaError where a sliver would become enormous.
+
+    The long side is rounded, or `cut` to the whole pixels below.
+    """
     short = min(height, width)
-    tall, wide = (max(size, round(side * size / short)) for side in (height, width))
+    whole = int if cut else round
+    tall, wide = (max(size, whole(size * side / short)) for side in (height, width))
     if tall * wide > MAX_PIXELS:
         raise MediaError(f"a frame of {width} x {height} is too narrow to be scaled to {size}: crop it first")
     return tall, wide

@@ -135,7 +135,7 @@ class Mixture(Dataset[Decoded]):
     def _frames(self, sample: Sample, name: str) -> UInt8[Tensor, "time 3 height width"]:
         """As many frames as the source gives every clip; a picture is repeated to fill them."""
         wanted = self.settings.sources[name].frames
-        clip = read_clip(sample.media, num_frames=wanted, size=self.processor.settings.resolution)
+        clip = read_clip(sample.media, num_frames=wanted, size=self.processor.settings.reading_size)
         squares = self.processor.frames_from_clip(clip)
         return squares if len(squares) == wanted else squares[:1].expand(wanted, -1, -1, -1).contiguous()
 

@@ -13,6 +13,8 @@ from torch import Tensor
 from vljepa.data.decoding import Decoder
 from vljepa.data.errors import MediaError
 from vljepa.data.image import resize_to
+from vljepa.data.patient import Patient
+from vljepa.data.sampling import Sampling, chosen_times
 from vljepa.data.shots import Footage, Shot, continuous, nearest_shots, shots_on_screen
 from vljepa.data.sources import open_footage
 from vljepa.types import Clip
@@ -42,11 +44,20 @@ class Video:
     """An open video; use it in a `with` statement. `skipped` counts damaged packets met so far.
 
     `source` is what `open_footage` opens; a folder of frames needs its frames a second, `fps`. With `size` the short
-    side of all frames is scaled to it while decoding. MediaError where it cannot be opened.
+    side of all frames is scaled to it while decoding; `patience` is the seconds that all decoding may take. MediaError
+    where it cannot be opened.
     """
 
-    def __init__(self, source: Path | bytes | str, *, size: int | None = None, fps: float | None = None) -> None:
-        self._footage = open_footage(source, size=size, fps=fps)
+    def __init__(
+        self,
+        source: Path | bytes | str,
+        *,
+        size: int | None = None,
+        fps: float | None = None,
+        patience: float | None = None,
+    ) -> None:
+        footage = open_footage(source, size=size, fps=fps)
+        self._footage = footage if patience is None else Patient(footage, seconds=patience)
 
     def __enter__(self) -> "Video":
         return self
@@ -115,13 +126,25 @@ class Video:
         if not any_shot:
             raise _no_frames(footage)
 
-    def sample_times(self, num_frames: int, *, start: float | None = None, end: float | None = None) -> list[float]:
-        """Seconds at linspace(start, end, num_frames), both ends included, the middle for one (paper, frame sampling).
+    def sample_times(
+        self,
+        num_frames: int,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        sampling: Sampling = "seconds",
+    ) -> list[float]:
+        """Seconds of the frames that stand for the range, by one of the rules of `data.sampling`.
 
-        A range with fewer frames than that gives each of them once and repeats the last.
+        "seconds": at linspace(start, end, num_frames), both ends included, the middle for one (paper, frame sampling);
+        a range with fewer frames than that gives each of them once and repeats the last. The others count frames.
         """
         if num_frames < 1:
             raise ValueError(f"num_frames is {num_frames}: ask for at least one frame")
+        if sampling != "seconds":
+            _check_range(start, end, name=self._footage.name)
+            times = self._footage.times(start, end) or [self._between_frames(start, end)[0]]
+            return chosen_times(sampling, times, wanted=num_frames)
         low, high, within = self._range(num_frames, start=start, end=end)
         if within is not None and 0 < len(within) < num_frames:
             return within + within[-1:] * (num_frames - len(within))

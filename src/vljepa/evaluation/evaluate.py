@@ -1,15 +1,30 @@
 """Benchmarks by name, called by the command line and by recipes alike."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from vljepa.embedder import Embedder
 from vljepa.evaluation.report import Report
+from vljepa.evaluation.sets.item import Benchmark
+from vljepa.evaluation.sets.known import KNOWN
 
 BENCHMARKS = {
     "small": "the held-out part of the small corpus: pictures, photographs, names, questions, captions, streams",
     "selective": "decodes that a stream needs, for every way to choose them: joined held-out clips, camera, EgoExo4D",
 }
+
+
+def all_benchmarks() -> dict[str, Mapping[str, str]]:
+    """What each benchmark measures, by name, by task; our own first."""
+    found: dict[str, dict[str, str]] = {"our own": dict(BENCHMARKS)}
+    for benchmark in KNOWN.values():
+        found.setdefault(benchmark.task, {})[benchmark.name] = benchmark.measures
+    return dict(found)
+
+
+def public(name: str) -> Benchmark | None:
+    """The public benchmark of that name; None where it is one of our own."""
+    return KNOWN.get(name)
 
 
 def evaluate(

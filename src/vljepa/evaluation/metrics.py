@@ -21,6 +21,16 @@ class AnswerAccuracy:
 
 
 @dataclass(frozen=True, kw_only=True)
+class YesNo:
+    """Answers of one bit: the share that says yes, and precision, recall and their harmonic mean of yes."""
+
+    says_yes: float
+    precision: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class BoundaryScore:
     """How many found boundaries are true, how many true ones were found, and the harmonic mean."""
 
@@ -74,6 +84,16 @@ def median_rank(ranks: Int64[Tensor, "query"]) -> float:
     return float(_checked_ranks(ranks).double().quantile(0.5))
 
 
+def dual_softmax(scores: Float[Tensor, "query item"], *, scale: float = 100.0) -> Float[Tensor, "query item"]:
+    """Scores weighted by how much each item is every query's own: a softmax over queries times the score.
+
+    It looks at all queries of a test at once (transductive), so what is ranked by it is another number than recall and
+    is told under another name. `scale`: what cosines are multiplied by; 100 is where CLIP's own stops to grow.
+    """
+    _check_scores(scores)
+    return scores * (scale * scores).softmax(dim=0)
+
+
 def ndcg_at_k(scores: Float[Tensor, "query item"], relevance: Float[Tensor, "query item"], k: int = 10) -> float:
     """Mean normalised discounted cumulative gain of the first `k`, with linear gains; ties count against us.
 
@@ -91,14 +111,20 @@ def ndcg_at_k(scores: Float[Tensor, "query item"], relevance: Float[Tensor, "que
     return float(((found / discount).sum(dim=1) / (ideal / discount).sum(dim=1)).mean())
 
 
+def label_ranks(scores: Float[Tensor, "item label"], labels: Int64[Tensor, "item"]) -> Int64[Tensor, "item"]:
+    """Rank of the right label of each item; a tie with a wrong label counts against us."""
+    _check_labels(labels, num_labels=scores.shape[1])
+    return ranks(scores, torch.nn.functional.one_hot(labels, scores.shape[1]).bool())
+
+
 def top_k_accuracy(scores: Float[Tensor, "item label"], labels: Int64[Tensor, "item"], *, k: int = 1) -> float:
     """Share of items whose label is among the `k` best; a tie with a wrong label counts as lost."""
-    return recall_at_k(_label_ranks(scores, labels), k)
+    return recall_at_k(label_ranks(scores, labels), k)
 
 
 def class_mean_recall(scores: Float[Tensor, "item label"], labels: Int64[Tensor, "item"], *, k: int = 5) -> float:
     """Recall among the `k` best within each label, then the mean over the labels that occur (EPIC-KITCHENS-100)."""
-    hits = (_label_ranks(scores, labels) <= _checked_k(k)).double()
+    hits = (label_ranks(scores, labels) <= _checked_k(k)).double()
     counts = labels.bincount(minlength=scores.shape[1])
     sums = torch.zeros(scores.shape[1], dtype=torch.float64).index_add_(0, labels, hits)
     return float((sums / counts)[counts > 0].mean())
@@ -107,14 +133,18 @@ def class_mean_recall(scores: Float[Tensor, "item label"], labels: Int64[Tensor,
 def triplet_accuracy(
     first: Float[Tensor, "item dim"], second: Float[Tensor, "item dim"], *, negative: Float[Tensor, "item dim"]
 ) -> float:
-    """Share of triplets where both wordings are nearer to each other than each is to the negative, strictly.
+    """Share of triplets where both wordings are nearer to each other than each is to the negative, strictly."""
+    return float(triplet_hits(first, second, negative=negative).double().mean())
 
-    Cosine similarity; paper, section 4.7 (SugarCrepe++, VISLA).
-    """
+
+def triplet_hits(
+    first: Float[Tensor, "item dim"], second: Float[Tensor, "item dim"], *, negative: Float[Tensor, "item dim"]
+) -> Bool[Tensor, "item"]:
+    """Which triplets are right: cosine similarity; paper, section 4.7 (SugarCrepe++, VISLA)."""
     _check_items(len(first))
     one, two, wrong = (torch.nn.functional.normalize(rows.double(), dim=1) for rows in (first, second, negative))
     agree = (one * two).sum(dim=1)
-    return float(((agree > (one * wrong).sum(dim=1)) & (agree > (two * wrong).sum(dim=1))).double().mean())
+    return (agree > (one * wrong).sum(dim=1)) & (agree > (two * wrong).sum(dim=1))
 
 
 def answer_accuracy(answers: Sequence[str], truths: Sequence[str]) -> AnswerAccuracy:
@@ -125,6 +155,18 @@ def answer_accuracy(answers: Sequence[str], truths: Sequence[str]) -> AnswerAccu
     given = [answer.strip().casefold() for answer in answers]
     right = sum(answer == truth.strip().casefold() for answer, truth in zip(given, truths, strict=True))
     return AnswerAccuracy(accuracy=right / len(given), yes_ratio=given.count("yes") / len(given))
+
+
+def yes_or_no(said: Bool[Tensor, "item"], true: Bool[Tensor, "item"]) -> YesNo:
+    """How often yes is said and how well (POPE); precision of nothing said and recall of nothing true are 0."""
+    _check_items(len(said))
+    both, yes, right = (int(bits.sum()) for bits in (said & true, said, true))
+    return YesNo(
+        says_yes=yes / len(said),
+        precision=both / max(yes, 1),
+        recall=both / max(right, 1),
+        f1=2 * both / max(yes + right, 1),
+    )
 
 
 def boundary_f1(found: Sequence[float], true: Sequence[float], *, tolerance: float) -> BoundaryScore:
@@ -205,12 +247,6 @@ def bootstrap_interval(
     )
     low, high = means.quantile(torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)).tolist()
     return Interval(mean=float(rows.mean()), low=low, high=high)
-
-
-def _label_ranks(scores: Float[Tensor, "item label"], labels: Int64[Tensor, "item"]) -> Int64[Tensor, "item"]:
-    """Rank of the right label of each item."""
-    _check_labels(labels, num_labels=scores.shape[1])
-    return ranks(scores, torch.nn.functional.one_hot(labels, scores.shape[1]).bool())
 
 
 def _checked_ranks(ranks: Int64[Tensor, "query"]) -> Int64[Tensor, "query"]:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -30,7 +30,11 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """How the numbers came about."""
+    """How the numbers came about.
+
+    `missing` media are not there, `failed` ones cannot be read; neither is scored. `pool`: how many texts or media each
+    item chooses among. `files`: sha256 of the annotation files. `further`: the protocol's other choices and findings.
+    """
 
     command: str
     commit: str
@@ -44,6 +48,12 @@ class Receipt:
     missing: int
     versions: Mapping[str, str]
     hardware: str
+    failed: int = 0
+    pool: int = 0
+    resize: str = ""
+    template: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    further: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +89,20 @@ def _shown(value: float, unit: str) -> str:
     return f"{value:.1%}" if unit == "share" else f"{value:.3g}"
 
 
-def receipt(*, command: str, model: str, data: str, frames: int, missing: int, seed: int) -> Receipt:
-    """A receipt with what can be read off the machine."""
-    packages = ("vljepa", "torch", "tokenizers", "av", "pillow", "numpy")
+def receipt(
+    *,
+    command: str,
+    model: str,
+    data: str,
+    frames: int,
+    missing: int,
+    seed: int,
+    query: str = "empty for retrieval, naming and captions; the question itself for answers",
+    libraries: Sequence[str] = (),
+    **told: Any,
+) -> Receipt:
+    """A receipt with what can be read off the machine; `libraries`: further packages whose version matters."""
+    packages = ("vljepa", "torch", "tokenizers", "av", "pillow", "numpy", *libraries)
     return Receipt(
         command=command,
         commit=_commit(),
@@ -89,12 +110,13 @@ def receipt(*, command: str, model: str, data: str, frames: int, missing: int, s
         data=data,
         frames=frames,
         sampling="linspace from the first to the last frame, nearest frames; a picture is one frame",
-        query="empty for retrieval, naming and captions; the question itself for answers",
+        query=query,
         ties="counted against the model; identical captions are merged",
         seed=seed,
         missing=missing,
         versions={name: metadata.version(name) for name in packages},
         hardware=f"{platform.machine()}, {_processor()}",
+        **told,
     )
 
 

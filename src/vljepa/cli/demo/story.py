@@ -14,8 +14,8 @@ from vljepa.cli.demo.media import LABELS, Footage, Photo
 from vljepa.data.media import read_clip
 from vljepa.data.video import Video
 from vljepa.embedder import Embedder
+from vljepa.streaming.chooser import offline_points
 from vljepa.streaming.narrator import Description
-from vljepa.streaming.segment import MergeTree, chain_ward
 from vljepa.streaming.selective import Policy, change_curve, coverage, decode_points
 from vljepa.streaming.stream import Stream, embedded_stream
 from vljepa.streaming.watch import WatchSettings, described
@@ -75,8 +75,7 @@ class PhotoStory:
 def stream_story(footage: Footage, embedder: Embedder, *, settings: WatchSettings) -> StreamStory:
     """Watch once, then decode selectively, evenly with as many decodes, and every window."""
     stream = embedded_stream(footage.path, embedder, settings=settings)
-    tree = chain_ward(stream.embeddings)
-    costs, told = _costs(stream, embedder, tree=tree, rate=settings.rate)
+    costs, told = _costs(stream, embedder, rate=settings.rate)
     start, end = stream.times[0][0], stream.times[-1][1]
     middles = [(first + last) / 2 for first, last in stream.times]
     strip = [start + (place + 0.5) * (end - start) / STRIP for place in range(STRIP)]
@@ -98,21 +97,13 @@ def stream_story(footage: Footage, embedder: Embedder, *, settings: WatchSetting
     )
 
 
-def _costs(
-    stream: Stream, embedder: Embedder, *, tree: MergeTree, rate: float
-) -> tuple[tuple[Cost, ...], tuple[Description, ...]]:
+def _costs(stream: Stream, embedder: Embedder, *, rate: float) -> tuple[tuple[Cost, ...], tuple[Description, ...]]:
     """The three ways to decode, and what the first of them, the selective one, tells."""
     costs = []
     tellings = []
     for policy in POLICIES:
-        said = described(stream, embedder, decode=policy, rate=rate, tree=tree)
-        points = decode_points(
-            policy,
-            stream.embeddings,
-            times=stream.times,
-            decodes_per_second=None if policy == "every" else rate,
-            tree=tree,
-        )
+        said = described(stream, embedder, decode=policy, rate=rate)
+        points = offline_points(policy, stream.embeddings, stream.times, rate=rate)
         covered = coverage(stream.embeddings, points)
         costs.append(Cost(name=policy, decodes=said.decodes, seconds=said.seconds_decode, coverage=covered))
         tellings.append(said.descriptions)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from vljepa.embedder import Embedder
 from vljepa.features import Features, Item, write_features
+from vljepa.models.lite_encoder import lite
 from vljepa.models.x_encoder import XEncoder
 
 ROWS_AT_ONCE = 64
@@ -68,12 +69,12 @@ class HeldOut:
 
     def posterior(self, frames: Sequence[Frames]) -> Float[Tensor, "item classes"]:
         """The picture classifier's opinion, averaged over frames."""
-        classes = self.embedder.bundle.model.x_encoder.network.classifier.out_features
+        classes = lite(self.embedder.bundle.model.x_encoder, what="a baseline by picture classes").classes
         return torch.stack([some[:, -classes:].mean(0) for some in frames])
 
     def pooled(self, frames: Sequence[Frames]) -> Float[Tensor, "item channel"]:
         """Standardised features averaged over cells and frames."""
-        encoder = self.embedder.bundle.model.x_encoder
+        encoder = lite(self.embedder.bundle.model.x_encoder, what="a baseline by pooled features")
         channels, cells = len(encoder.mean), encoder.settings.cells**2
         rows = torch.stack([some[:, : cells * channels].reshape(-1, channels).mean(0) for some in frames])
         return (rows - encoder.mean.float()) * encoder.scale.float()
@@ -81,8 +82,9 @@ class HeldOut:
 
 def blinded(encoder: XEncoder, frames: Frames) -> Frames:
     """Frames that show nothing: average features and no class, so that only the query is left."""
+    encoder = lite(encoder, what="a baseline that sees nothing")
     cells = encoder.mean.float().repeat(encoder.settings.cells**2)
-    nothing = torch.zeros(encoder.network.classifier.out_features)
+    nothing = torch.zeros(encoder.classes)
     return torch.cat([cells, nothing])[None].expand(len(frames), -1)
 
 
