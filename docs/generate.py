@@ -85,8 +85,8 @@ def selective_table(report: Mapping[str, Any]) -> str:
         lines.append("")
     lines += [
         "Fewer decodes: than uniform decoding at 1 Hz, at its CIDEr-D, with the interval of 95 in 100 draws of the",
-        "streams; its end at 0 says that in some draws the score is not reached (the paper: 2.85 times, offline; it shows",
-        "none online). Of the camera recordings nothing right is said, so nothing can be spared. From",
+        "streams; its end at 0 says that in some draws the score is not reached (the paper: 2.85 times, offline; it",
+        "shows none online). Of the camera recordings nothing right is said, so nothing can be spared. From",
         f"[reports/selective.json](reports/selective.json), made by `{report['receipt']['command']}`.",
     ]
     return "\n".join(lines)
