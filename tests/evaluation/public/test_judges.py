@@ -84,6 +84,47 @@ def test_mteb_knows_what_the_model_is(mteb: Any, tiny_embedder: Embedder) -> Non
     assert similarity(encoder, torch.eye(2), torch.eye(2)).tolist() == [[1, 0], [0, 1]]
 
 
+def test_mteb_measures_a_task_from_end_to_end(mteb: Any) -> None:
+    from mteb import TaskMetadata, evaluate
+    from mteb.abstasks.sts import AbsTaskSTS
+
+    pairs = [
+        ("a man plays a guitar", "a man is playing the guitar", 5.0),
+        ("a dog runs on grass", "a dog is running across the grass", 4.8),
+        ("a red ball rolls left", "a ball moves", 3.0),
+        ("a woman cuts onions", "somebody cooks", 2.5),
+        ("a train enters a station", "a child eats an apple", 0.2),
+        ("two cats sleep", "stock prices fell on Monday", 0.0),
+    ]
+
+    class Pairs(AbsTaskSTS):  # type: ignore[misc]
+        metadata = TaskMetadata(
+            name="Pairs",
+            dataset={"path": "none", "revision": "1"},
+            description="six pairs of sentences",
+            type="STS",
+            category="t2t",
+            eval_langs=["eng-Latn"],
+            main_score="cosine_spearman",
+        )
+
+        def load_data(self, num_proc: int | None = None, **_: Any) -> None:
+            from datasets import Dataset, DatasetDict
+
+            columns = dict(zip(("sentence1", "sentence2", "score"), zip(*pairs, strict=True), strict=True))
+            self.dataset = DatasetDict(test=Dataset.from_dict(columns))
+            self.data_loaded = True
+
+    encoder = mteb.Encoder(device="cpu")
+    told = evaluate(encoder, Pairs(), cache=None, co2_tracker=False, show_progress_bar=False)
+    assert (told.model_name, told.model_revision) == ("vljepa/small", encoder.model.bundle.fingerprint)
+    score = told.task_results[0].get_score()
+    first, second, truth = zip(*pairs, strict=True)
+    ours = (encoder.model.texts(list(first)) * encoder.model.texts(list(second))).sum(1)
+    ranks = [torch.tensor(values).argsort().argsort().double() for values in (ours.tolist(), truth)]
+    assert score == pytest.approx(float(torch.corrcoef(torch.stack(ranks))[0, 1]), abs=1e-6) and score > 0.7
+
+
 def test_sentence_transformers_encodes_saves_and_loads(
     tiny_folder: Path, tiny_embedder: Embedder, video: Path, picture: Path, tmp_path: Path
 ) -> None:
