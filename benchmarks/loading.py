@@ -1,8 +1,11 @@
 """A full-size model of random weights: saved, opened again, one forward pass of 8 frames; time and peak of memory.
 
+    python benchmarks/loading.py [open | paper]
+
 Beside it transformers' own loader fills the same network from the same files. Each side runs in a process of its own,
 the two by turns in one run; memory is what the process had at its peak above what it had before it opened the folder.
-A whole run writes some 3.5 GB into a temporary folder (TMPDIR) and takes about as much memory.
+Size `paper`, which is meant where none is given, writes some 3.5 GB into a temporary folder (TMPDIR) and takes about as
+much memory.
 """
 
 import json
@@ -21,7 +24,7 @@ from transformers import PreTrainedModel
 from vljepa.data.processor import Processor, ProcessorSettings
 from vljepa.embedder import shipped_folder
 from vljepa.hub import VLJEPAConfig
-from vljepa.models.sizes import paper
+from vljepa.models import sizes
 from vljepa.models.vljepa import VLJEPA
 from vljepa.types import Tokens
 from vljepa.weights.folder import Bundle, load_companions, load_folder, save_folder
@@ -37,14 +40,14 @@ def kilobytes(name: str) -> int:
     return int(next(line for line in told if line.startswith(name)).split()[1])
 
 
-def save(folder: Path) -> dict[str, float]:
+def save(size: str, folder: Path) -> dict[str, float]:
     """A random model in bfloat16 with the shipped one's tokenizers, saved as any other."""
     torch.set_default_dtype(torch.bfloat16)
-    model = VLJEPA(paper())
+    model = VLJEPA(getattr(sizes, size)())
     torch.set_default_dtype(torch.float32)
     companions = vars(load_companions(shipped_folder())) | {
         "processor": Processor(ProcessorSettings(resolution=SIDE)),
-        "name": "paper",
+        "name": size,
     }
     begin = time.perf_counter()
     bundle = Bundle(**companions, model=model, fingerprint="")
@@ -110,11 +113,11 @@ def child(side: str, folder: Path) -> dict[str, Any]:
     return found
 
 
-def main() -> None:
+def main(size: str) -> None:
     """Save once, then both sides by turns."""
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "paper"
-        print(f"saved in {child('save', folder)['seconds']:.1f} s")
+        folder = Path(temporary) / size
+        print(f"{size} saved in {child(size, folder)['seconds']:.1f} s")
         found: dict[str, list[dict[str, float]]] = {"ours": [], "theirs": []}
         for _ in range(ROUNDS):
             for side, runs in found.items():
@@ -135,6 +138,6 @@ def main() -> None:
 if __name__ == "__main__":
     if len(sys.argv) == 3:
         side, folder = sys.argv[1], Path(sys.argv[2])
-        print(json.dumps(save(folder) if side == "save" else measured(side, folder)))
+        print(json.dumps(measured(side, folder) if side in ("ours", "theirs") else save(side, folder)))
     else:
-        main()
+        main(sys.argv[1] if len(sys.argv) == 2 else "paper")
