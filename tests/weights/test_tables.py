@@ -60,6 +60,16 @@ def test_what_nobody_uses_is_refused_by_its_name(more: dict[str, Tensor], told: 
     assert str(error.value) == told
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("spoilt", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_no_number_is_refused_by_its_name(spoilt: float, dtype: torch.dtype) -> None:
+    given = {key: tensor.to(dtype) for key, tensor in theirs().items()}
+    to_ours(TABLE, given, wanted(0, 1), name="it")
+    given["model.blocks.1.up"][1, 2] = spoilt
+    with pytest.raises(WeightsError, match=r"it: tensor model\.blocks\.1\.up holds NaN or infinite numbers"):
+        to_ours(TABLE, given, wanted(0, 1), name="it")
+
+
 def test_what_is_missing_has_its_published_name() -> None:
     given = theirs()
     del given["model.blocks.1.up"]
