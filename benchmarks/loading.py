@@ -120,9 +120,10 @@ def main(size: str) -> None:
         folder = Path(temporary) / size
         print(f"{size} saved in {child(size, folder)['seconds']:.1f} s", flush=True)
         found: dict[str, list[dict[str, float]]] = {"ours": [], "theirs": []}
-        for _ in range(ROUNDS):
+        for number in range(1, ROUNDS + 1):
             for side, runs in found.items():
                 runs.append(child(side, folder))
+                print(f"round {number} of {ROUNDS}, {side}: {runs[-1]['peak_mb']:.0f} MB", file=sys.stderr, flush=True)
         medians = {
             side: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for side, runs in found.items()
         }
