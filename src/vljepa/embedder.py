@@ -24,6 +24,7 @@ from vljepa.text import Tokenizer
 from vljepa.types import Clip, Tokens
 from vljepa.weights.convert import WeightsError
 from vljepa.weights.folder import PARTS, Bundle, Calibration, load_folder, opening_dtype
+from vljepa.weights.untrained import refuse_untrained
 
 FRAMES_AT_ONCE = 32
 CLIPS_AT_ONCE = 16
@@ -140,7 +141,7 @@ class Embedder:
         self, visual: Float[Tensor, "batch token width"], queries: Sequence[str]
     ) -> Float[Tensor, "batch dim"]:
         """`predict` where each clip is asked something else."""
-        self._refuse_untrained("predictor")
+        refuse_untrained(self.bundle.untrained, "predictor")
         for query in set(queries):
             _check_length(query, self.bundle.query_tokenizer, what="the question")
         return self._model.predict(visual, self._tokens(self.bundle.query_tokenizer, queries))
@@ -167,7 +168,7 @@ class Embedder:
         return self._remembered(texts)
 
     def _remembered(self, texts: Sequence[str]) -> Float[Tensor, "batch dim"]:
-        self._refuse_untrained("y_encoder")
+        refuse_untrained(self.bundle.untrained, "y_encoder")
         missing = [text for text in dict.fromkeys(texts) if text not in self._kept]
         self._kept.update(zip(missing, self._encoded(missing), strict=True))
         rows = []
@@ -185,16 +186,10 @@ class Embedder:
         order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
         encoded = torch.empty(len(texts), self.dim, device=self.device)
         for some in _portions(order, TEXTS_AT_ONCE):
-            encoded[some] = self._model.encode_text(self._tokens(tokenizer, [texts[place] for place in some]))
+            tokens = self._tokens(tokenizer, [texts[place] for place in some])
+            # Where no marker stands around a text the empty one has no token: cosine 0 with everything, not NaN.
+            encoded[some] = self._model.encode_text(tokens).where(tokens.mask.any(1, keepdim=True), 0.0)
         return encoded
-
-    def _refuse_untrained(self, part: str) -> None:
-        """What projections as they were drawn would answer looks like an answer and is none."""
-        if part in self.bundle.untrained:
-            raise ValueError(
-                f"the part {part} of this model was never trained, and its answers would mean nothing: "
-                "train it with `vljepa train pretrain` or `vljepa train finetune`, with --model and its folder"
-            )
 
     def _tokens(self, tokenizer: Tokenizer, texts: Sequence[str]) -> Tokens:
         return tokenizer(texts).to(self.device)
@@ -203,8 +198,9 @@ class Embedder:
         """The texts that embeddings stand for: of what the Y-Decoder finds likeliest, that which keeps most of each.
 
         Beams of one text often differ in the word that matters (a colour, a side), which the Y-Encoder can tell. One
-        candidate is the likeliest alone, and ten times as fast.
+        candidate is the likeliest alone, and ten times as fast. ValueError where the Y-Decoder has learned nothing yet.
         """
+        refuse_untrained(self.bundle.untrained, "y_decoder")
         said: list[str] = []
         for some in torch.split(embeddings.to(self.device), DECODES_AT_ONCE):
             found = [

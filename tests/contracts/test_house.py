@@ -17,7 +17,7 @@ SOURCE = ROOT / "src" / "vljepa"
 MAX_LINES = 350
 # Extras of the program itself; each of their packages is imported somewhere in it.
 PROGRAM_EXTRAS = (
-    *("train", "hub", "published", "corpus", "mqtt", "eval", "serve", "mcp"),
+    *("train", "hub", "corpus", "mqtt", "eval", "serve", "mcp"),
     *("qdrant", "pgvector", "lancedb", "milvus", "ray"),
 )
 # Programs that load a module of ours: where it is imported they are there, and we never install them.

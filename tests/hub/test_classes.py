@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from vljepa.weights.check import check_folder
 from vljepa.weights.convert import WeightsError
 from vljepa.weights.folder import load_folder, save_folder
 from vljepa.weights.left_out import PartLeftOutError
+from vljepa.weights.untrained import UntrainedPartError
 
 CPU = torch.device("cpu")
 
@@ -225,8 +227,33 @@ def test_unknown_settings_and_folders_are_told(tiny_folder: Path, tmp_path: Path
         VLJEPAModel.from_pretrained(tmp_path / "no" / "such" / "folder")
 
 
+def test_untrained_parts_answer_only_with_a_warning(tmp_path: Path, processor: VLJEPAProcessor, video: Path) -> None:
+    """As everywhere else; what is trained answers, and a folder that is saved again says the same."""
+    bundle = replace(tiny_bundle(), untrained=("predictor", "y_decoder"))
+    save_folder(bundle, tmp_path / "begun", card="", int8=False)
+    model = AutoModel.from_pretrained(tmp_path / "begun", dtype=torch.float32)
+    seen, texts = processor(videos=video), processor(text=["a red ball"])
+    asked = (lambda opened: opened(**seen), lambda opened: opened.decode(torch.ones(1, 16), max_tokens=2))
+    with torch.no_grad():
+        for ask, part in zip(asked, bundle.untrained, strict=True):
+            with pytest.raises(UntrainedPartError, match=f"the part {part} of this model was never trained"):
+                ask(model)
+        assert model(**texts).target.shape == (1, 16)
+        with pytest.warns(UserWarning, match="nobody has trained predictor, y_decoder"):
+            model = AutoModel.from_pretrained(tmp_path / "begun", dtype=torch.float32, allow_untrained=True)
+        for ask in asked:
+            ask(model)
+    model.save_pretrained(tmp_path / "again")
+    assert load_folder(tmp_path / "again").untrained == bundle.untrained
+
+
 def test_a_model_from_a_configuration_is_random_and_savable(tiny_folder: Path, tmp_path: Path) -> None:
-    made = AutoModel.from_config(AutoConfig.from_pretrained(tiny_folder))
+    config = AutoConfig.from_pretrained(tiny_folder)
+    made = VLJEPAModel(config)
+    assert config.settings.untrained == ()
+    made = AutoModel.from_config(config)
+    with pytest.raises(UntrainedPartError, match="the part y_encoder"):
+        made.get_text_features(torch.ones(1, 2, dtype=torch.int64))
     assert made.network.predictor.head.weight.std() > 0
     made.save_pretrained(tmp_path)
     assert {"config.json", "model.safetensors", "README.md"} == {path.name for path in tmp_path.iterdir()}

@@ -34,6 +34,8 @@ def test_the_papers_parts_have_their_published_sizes() -> None:
         with_heads = YEncoder(sizes.embeddinggemma(shared=1536, dense=3072))
     assert millions(with_heads.dense) == 4.72
     assert model.predictor.settings.llama.layers == tuple(range(8, 16))
+    assert model.y_decoder.settings.llama.layers == (0, 1, 2, 15)
+    assert millions(model) == pytest.approx(1600, rel=0.02)  # 1.6 B, which the three parts and the table alone are not
 
 
 def test_the_open_size_ends_in_the_space_of_its_sentence_encoder() -> None:
@@ -53,7 +55,7 @@ def test_parts_that_do_not_fit_together_are_refused() -> None:
 
 
 def test_a_model_without_a_y_decoder_says_so() -> None:
-    model = built(sizes.paper())
+    model = built(replace(sizes.paper(), y_decoder=None))
     for asked in (
         lambda: model.decode(torch.zeros(1, 1536)),
         lambda: model.y_decoder.settings,
@@ -65,6 +67,6 @@ def test_a_model_without_a_y_decoder_says_so() -> None:
 
 def test_without_transformers_its_kinds_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(ValueError, match=r"kind vjepa2 are transformers' own.*vljepa\[published\]"):
+    with pytest.raises(ValueError, match=r"kind vjepa2 are transformers' own.*vljepa\[hub\]"):
         built(sizes.paper())
     built(sizes.small())

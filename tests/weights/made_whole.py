@@ -9,6 +9,7 @@ import torch
 from tests.weights import made_published as made
 from torch import Tensor
 
+from vljepa.models.perception_encoder import PerceptionEncoder, PerceptionSettings
 from vljepa.models.vjepa2_1 import VJEPA21, VJEPA21Settings
 from vljepa.weights.importing import ImportSettings
 
@@ -75,6 +76,20 @@ def vjepa2_1() -> VJEPA21:
     return made.scattered(VJEPA21(settings))
 
 
+def perception(**others: Any) -> dict[str, Tensor]:
+    """A Perception Encoder's tower, 64 wide as its heads are, for frames of 32 pixels."""
+    shape = {"resolution": 32, "patch": 8, "hidden": 64, "intermediate": 96, "layers": 2, "heads": 1}
+    tower = made.scattered(PerceptionEncoder(PerceptionSettings(**shape, **others)))
+    return {key: tensor.clone() for key, tensor in tower.state_dict().items()}
+
+
+def perception_core() -> dict[str, Tensor]:
+    """A pair: the tower with its pooling, and a text side whose layers have the same names."""
+    pooling = {"attn_pool.probe": torch.randn(1, 1, 64), "proj": torch.randn(64, 16)}
+    text = {"positional_embedding": torch.randn(9, 32), "transformer.resblocks.0.ln_1.weight": torch.randn(32)}
+    return named("visual.", perception() | pooling) | text | {"logit_scale": torch.ones(())}
+
+
 def vjepa2_as_published() -> Any:
     """64 wide, as the heads of a `.pt` are; frames of 256 pixels."""
     from transformers import VJEPA2Config, VJEPA2Model
@@ -119,6 +134,9 @@ def sources(folder: Path) -> dict[str, Source]:
     torch.save(made.original_vjepa2(dict(vjepa2_as_published().state_dict())), original)
     newer = folder / "vjepa2_1_vitb_dist_vitG_384.pt"
     torch.save({"ema_encoder": named("module.backbone.", dict(vjepa2_1().state_dict()))}, newer)
+    core, lang = folder / "PE-Core.pt", folder / "PE-Lang.pt"
+    torch.save(perception_core(), core)
+    torch.save({"state_dict": named("module.", perception(class_token=False, scaled=True, last_norm=False))}, lang)
     torch.save(open_vljepa(llama, gemma), folder / "best.pt")
     torch.save(saivishwak(vjepa2, llama, gemma), folder / "model.pt")
 
@@ -142,6 +160,8 @@ def sources(folder: Path) -> dict[str, Source]:
         "vjepa2 original": Source(
             settings=parts(original, resolution=256), file=original, under="target_encoder", unused=UNUSED
         ),
+        "perception core": Source(settings=parts(core), file=core, unused=UNUSED),
+        "perception lang": Source(settings=parts(lang), file=lang, under="state_dict"),
         "vjepa2.1": Source(settings=parts(newer), file=newer, under="ema_encoder"),
         "open-vljepa": Source(
             settings=ImportSettings(kind="open-vljepa", source=str(folder / "best.pt"), **whole),
@@ -149,7 +169,7 @@ def sources(folder: Path) -> dict[str, Source]:
             under="model_state_dict",
         ),
         "saivishwak": Source(
-            settings=ImportSettings(kind="saivishwak", source=str(folder / "model.pt"), without_decoder=True, **whole),
+            settings=ImportSettings(kind="saivishwak", source=str(folder / "model.pt"), decoder="none", **whole),
             file=folder / "model.pt",
             unused=("x_encoder.encoder.predictor.", "y_decoder."),
         ),
@@ -168,4 +188,8 @@ UNUSED = (
     "embeddings.mask_token",
     "lm_head",
     "module.backbone.pos_embed",
+    "visual.attn_pool.",
+    "visual.proj",
+    "positional_embedding",
+    "transformer.",
 )

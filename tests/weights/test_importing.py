@@ -2,6 +2,7 @@
 
 import random
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,18 +16,19 @@ from torch import Tensor
 from torch.nn import functional
 
 from vljepa.data.packages import sha256_of
+from vljepa.models.perception_encoder import PerceptionEncoder, PerceptionSettings
 from vljepa.models.vjepa2_1 import VJEPA21
 from vljepa.types import Tokens
 from vljepa.weights.convert import WeightsError
 from vljepa.weights.exporting import export_weights
 from vljepa.weights.folder import Bundle, load_folder
-from vljepa.weights.importing import composed, find_sources, import_weights
+from vljepa.weights.importing import composed, find_sources, import_weights, whole
 
 NAMES = (
-    *("vjepa2", "vjepa2 original", "vjepa2.1", "clip", "siglip", "dinov2"),
+    *("vjepa2", "vjepa2 original", "vjepa2.1", "clip", "siglip", "dinov2", "perception core", "perception lang"),
     *("llama", "qwen3", "gemma3", "bert", "mpnet", "open-vljepa", "saivishwak"),
 )
-WRAPPERS = "module.backbone."
+WRAPPERS = re.compile(r"^(module\.|backbone\.|visual\.)*")
 MUTATIONS_EACH = 16
 
 
@@ -94,16 +96,30 @@ def test_a_damaged_checkpoint_is_refused_by_the_damaged_tensors_name(
     made: dict[str, Source], tmp_path: Path, name: str
 ) -> None:
     source = made[name]
-    whole, tensors = source.file.read_bytes(), read(source)
+    content, tensors = source.file.read_bytes(), read(source)
     tensors = {key: tensor.clone() for key, tensor in tensors.items()}
     try:
         for mutate, key in mutations(source, tensors, NAMES.index(name)):
             write(source, mutate(tensors, key))
-            with pytest.raises(WeightsError, match=re.escape(key.removeprefix(WRAPPERS))):
+            with pytest.raises(WeightsError, match=re.escape(WRAPPERS.sub("", key))):
                 import_weights(source.settings, tmp_path / "model")
             assert not (tmp_path / "model").exists()
     finally:
-        source.file.write_bytes(whole)
+        source.file.write_bytes(content)
+
+
+def test_layers_that_are_not_taken_have_to_be_whole_too(made: dict[str, Source]) -> None:
+    """The first of three layers becomes no part of a model without a Y-Decoder, and is looked at all the same."""
+    source, key = made["llama"], "model.layers.0.mlp.up_proj.weight"
+    content, settings = source.file.read_bytes(), replace(source.settings, decoder="none")
+    tensors = {name: tensor.clone() for name, tensor in read(source).items()}
+    try:
+        for mutate in (deleted, renamed, added, transposed, retyped):
+            write(source, mutate(tensors, key))
+            with pytest.raises(WeightsError, match=re.escape(key)):
+                composed(settings, find_sources(settings))
+    finally:
+        source.file.write_bytes(content)
 
 
 def test_there_are_at_least_two_hundred_mutations() -> None:
@@ -166,6 +182,26 @@ def test_a_whole_model_predicts_what_its_parts_predict_by_hand(
     torch.testing.assert_close(model.encode_text_raw(query), expected_text, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["open-vljepa", "saivishwak"])
+def test_a_whole_model_gets_a_y_decoder_to_be_taught_where_one_is_wanted(
+    made: dict[str, Source], tmp_path: Path, name: str
+) -> None:
+    """Of the language model's own layers; all else stays as it was trained by others."""
+    source = replace(made[name], settings=replace(made[name].settings, decoder="new"))
+    bundle, plain = imported(source, tmp_path / "model"), replace(source.settings, decoder="none")
+    assert bundle.untrained == ("y_decoder",)
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "`vljepa train decoder --model FOLDER` teaches it" in card and "It was trained by others" in card
+    theirs, decoder = load_file(Path(source.settings.predictor) / "model.safetensors"), bundle.model.y_decoder
+    for layer in range(3):
+        ours = decoder.layers.layers[layer].self_attn.q_proj.weight
+        assert torch.equal(ours, theirs[f"model.layers.{layer}.self_attn.q_proj.weight"])
+    without = dict(whole(plain, find_sources(plain)).model.state_dict())
+    model = bundle.model.state_dict()
+    assert {key for key in model if not key.startswith("y_decoder.")} == without.keys()
+    assert all(torch.equal(model[key], tensor) for key, tensor in without.items())
+
+
 @torch.no_grad()
 def test_the_predictor_looks_both_ways_and_at_no_padding(made: dict[str, Source], tmp_path: Path) -> None:
     model = imported(made["open-vljepa"], tmp_path / "model").model
@@ -198,7 +234,7 @@ def test_vjepa2_1_comes_from_its_own_file_and_returns_to_its_own_names(made: dic
     assert model.x_encoder(clip[:, :1]).shape[1] == 576  # a picture has tokens of its own, one frame deep
     (file,) = export_weights("x-encoder", tmp_path / "model", tmp_path / "out")[-1:]
     again = read(replace(source, file=file, under=""))
-    tensors = {key.removeprefix(WRAPPERS): tensor for key, tensor in read(source).items()}
+    tensors = {WRAPPERS.sub("", key): tensor for key, tensor in read(source).items()}
     assert again.keys() == tensors.keys()
     assert all(torch.equal(again[key], tensor) for key, tensor in tensors.items())
 
@@ -217,6 +253,43 @@ def test_the_card_names_every_source_and_what_nobody_has_trained(made: dict[str,
         assert str(tmp_path.parent) not in card
 
 
+@pytest.mark.parametrize("name", ["perception core", "perception lang"])
+@torch.no_grad()
+def test_a_perception_encoder_comes_from_its_own_file_and_returns_to_its_own_names(
+    made: dict[str, Source], tmp_path: Path, name: str
+) -> None:
+    """The class token is left out of what the Predictor reads, and so is what follows the tower."""
+    source = made[name]
+    bundle = imported(source, tmp_path / "model")
+    settings = bundle.model.settings.x_encoder
+    assert isinstance(settings, PerceptionSettings) and settings.class_token == (name == "perception core")
+    theirs = PerceptionEncoder(settings).eval()
+    tensors = {
+        WRAPPERS.sub("", key): tensor
+        for key, tensor in read(source).items()
+        if not key.startswith(source.unused or "-")
+    }
+    theirs.load_state_dict(tensors)
+    clip = torch.randn(1, 3, 3, 32, 32)
+    expected = theirs(clip[0])[:, int(settings.class_token) :].flatten(0, 1)
+    torch.testing.assert_close(bundle.model.x_encoder(clip)[0], expected)
+    processor = bundle.processor.settings
+    assert (processor.resize, processor.interpolation, processor.sampling) == (
+        "squash",
+        "bilinear",
+        "perception encoder",
+    )
+    export_weights("x-encoder", tmp_path / "model", tmp_path / "out")
+    again = load_file(tmp_path / "out" / "perception_encoder_32.safetensors")
+    assert again.keys() == tensors.keys() and all(torch.equal(again[key], tensors[key]) for key in again)
+    file = str(tmp_path / "out" / "perception_encoder_32.safetensors")
+    assert same_again(source, bundle.model.state_dict(), source=file)
+    (tmp_path / "repository").mkdir()
+    published = shutil.copy(source.file, tmp_path / "repository")  # as on the hub: the file and nothing to configure
+    settings = replace(source.settings, source=str(tmp_path / "repository"))
+    assert find_sources(settings).x_encoder == Path(published)
+
+
 EXPORTED = (
     *(("x-encoder", name) for name in ("vjepa2", "clip", "siglip", "dinov2")),
     *(("predictor", name) for name in ("llama", "qwen3")),
@@ -231,12 +304,14 @@ def test_exported_parts_are_what_transformers_opens_and_what_is_imported_again(
 ) -> None:
     from transformers import AutoModel
 
-    model = imported(made[name], tmp_path / "model").model.state_dict()
+    # A Y-Decoder begins from other layers of the language model than the Predictor's, which alone are exported.
+    source = replace(made[name], settings=replace(made[name].settings, decoder="none"))
+    model = imported(source, tmp_path / "model").model.state_dict()
     export_weights(kind, tmp_path / "model", tmp_path / "out")
     _, told = AutoModel.from_pretrained(tmp_path / "out", output_loading_info=True)
     left = [key for key in told["missing_keys"] if not key.startswith((*UNUSED, "post_layernorm", "head."))]
     assert not left and not told["unexpected_keys"] and not told["mismatched_keys"]
-    assert same_again(made[name], model, **{FIELDS[kind]: str(tmp_path / "out")})
+    assert same_again(source, model, **{FIELDS[kind]: str(tmp_path / "out")})
 
 
 def test_open_vljepas_names_come_back(made: dict[str, Source], tmp_path: Path) -> None:
@@ -278,8 +353,10 @@ def test_a_wrong_resolution_or_version_is_refused(made: dict[str, Source], tmp_p
         (replace(newer, kind="open", layers=0), "holds V-JEPA 2.1, and the settings say V-JEPA 2"),
         (replace(unnamed, y_encoder=unnamed.source), "config.json is missing"),
         (replace(made["vjepa2"].settings, y_encoder=made["vjepa2"].settings.predictor), "'llama' is no Y-Encoder"),
-        (replace(made["saivishwak"].settings, without_decoder=False), "leave it out with --without-decoder"),
+        (replace(made["saivishwak"].settings, decoder=""), "leave it out with --decoder none"),
         (replace(made["vjepa2"].settings, layers=9), "there is no layer -6"),
+        (replace(made["perception core"].settings, resolution=64), "is for frames of 32 pixels, and --resolution 64"),
+        (replace(made["vjepa2"].settings, decoder="old"), "there is no decoder 'old': choose one of new, none"),
     ]
     for settings, sentence in wrong:
         with pytest.raises((WeightsError, FileNotFoundError), match=sentence):

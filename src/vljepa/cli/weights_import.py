@@ -36,7 +36,13 @@ def add_options(parser: ArgumentParser) -> None:
     made.add_argument("--frames", type=int, default=8, metavar="N", help="frames of a clip (8)")
     made.add_argument("--name", default="", metavar="NAME", help="what to call the model (its kind)")
     made.add_argument("--seed", type=int, default=0, metavar="N", help="of the projections and heads that are new (0)")
-    made.add_argument("--without-decoder", action="store_true", help="saivishwak: leave its Y-Decoder out")
+    made.add_argument(
+        "--decoder",
+        choices=("new", "none"),
+        default="",
+        help="new: a Y-Decoder begins from layers of the language model, to be trained (paper, open, parts); "
+        "none: without one, also where saivishwak has its own",
+    )
     parser.add_argument("--offline", action="store_true", help="only what was fetched before, as with HF_HUB_OFFLINE=1")
     add_json_option(parser)
 

@@ -56,6 +56,8 @@ def read_published_processor(folder: Path, *, sampling: Sampling = "linspace, ro
                 values = json.loads(path.read_text(encoding="utf-8"))
             except json.JSONDecodeError as error:
                 raise ValueError(f"{path} is not JSON ({error}): fetch it again") from error
+            if not isinstance(values, dict):
+                raise ValueError(f"{path} holds no names with values, but {str(values)[:30]!r}: fetch it again")
             nested = next((values[key] for key in _NESTED if isinstance(values.get(key), dict)), values)
             return published_processor(nested, name=str(path), sampling=sampling)
     raise ValueError(f"{folder} has no preprocessing file ({', '.join(FILES)}): fetch the whole model")

@@ -48,7 +48,21 @@ _RULES: dict[Sampling, Callable[[int, int], list[int]]] = {
     "hugging face": _hugging_face,
     "segment centres": _segment_centres,
 }
+# As receipts tell them: of T frames n are taken, number i of them ...
+_TOLD: dict[Sampling, str] = {
+    "seconds": "linspace from the first to the last frame, nearest frames",
+    "linspace, rounded": "linspace(0, T - 1, n), rounded",
+    "linspace, floor": "linspace(0, T - 1, n), rounded down",
+    "perception encoder": "i * (T - 1) / (n - 1), rounded down",
+    "hugging face": "i * T / n, rounded down",
+    "segment centres": "(i + 0.5) * T / n, rounded down",
+}
 _MIDDLE_FOR_ONE: tuple[Sampling, ...] = ("linspace, rounded", "linspace, floor", "perception encoder")
+
+
+def told(sampling: Sampling) -> str:
+    """The rule in words, for receipts."""
+    return f"{_TOLD[sampling]}; a picture is one frame"
 
 
 def frame_numbers(sampling: Sampling, *, wanted: int, total: int) -> list[int]:

@@ -70,6 +70,7 @@ def evaluate_public(
             model=f"{backend.name} {backend.mark}",
             data=hashlib.sha256("".join(hashes.values()).encode()).hexdigest()[:12],
             frames=backend.num_frames,
+            sampling=backend.sampling,
             missing=0 if seen is None else seen.missing,
             failed=0 if seen is None else len(seen.failed),
             seed=settings.seed,

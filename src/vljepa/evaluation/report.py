@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from vljepa.data.sampling import Sampling, told
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -95,13 +97,17 @@ def receipt(
     model: str,
     data: str,
     frames: int,
+    sampling: Sampling | None,
     missing: int,
     seed: int,
     query: str = "empty for retrieval, naming and captions; the question itself for answers",
     libraries: Sequence[str] = (),
-    **told: Any,
+    **further: Any,
 ) -> Receipt:
-    """A receipt with what can be read off the machine; `libraries`: further packages whose version matters."""
+    """A receipt with what can be read off the machine.
+
+    `sampling`: the model's rule, None where it sees nothing. `libraries`: further packages whose version matters.
+    """
     packages = ("vljepa", "torch", "tokenizers", "av", "pillow", "numpy", *libraries)
     return Receipt(
         command=command,
@@ -109,14 +115,14 @@ def receipt(
         model=model,
         data=data,
         frames=frames,
-        sampling="linspace from the first to the last frame, nearest frames; a picture is one frame",
+        sampling="none" if sampling is None else told(sampling),
         query=query,
         ties="counted against the model; identical captions are merged",
         seed=seed,
         missing=missing,
         versions={name: metadata.version(name) for name in packages},
         hardware=f"{platform.machine()}, {_processor()}",
-        **told,
+        **further,
     )
 
 

@@ -1,10 +1,12 @@
 """`VLJEPAModel`: the four parts as a transformers model, opened by our own strict loader, saved in our own folders."""
 
+import copy
 import os
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from vljepa.weights.folder import (
     settings_of,
     write_check,
 )
+from vljepa.weights.untrained import refuse_untrained
 
 # transformers passes them on from AutoModel; they decide nothing here.
 _IGNORED = {"_from_auto", "trust_remote_code", "adapter_kwargs", "_commit_hash", "code_revision", "use_safetensors"}
@@ -51,7 +54,8 @@ class VLJEPAOutput(ModelOutput):  # type: ignore[misc]  # it looks untyped from 
 class VLJEPAModel(PreTrainedModel):  # type: ignore[misc]  # it looks untyped from here
     """VL-JEPA for transformers; `network` is the model itself, whose numbers it gives unchanged.
 
-    `companions`: preprocessing and tokenizers of the folder it came from, which are saved with it.
+    `companions`: preprocessing and tokenizers of the folder it came from, which are saved with it. Parts that nobody
+    has trained (the configuration's `untrained`; all without a `network`) give nothing unless `allow_untrained`.
     """
 
     config_class = VLJEPAConfig
@@ -59,12 +63,21 @@ class VLJEPAModel(PreTrainedModel):  # type: ignore[misc]  # it looks untyped fr
     _supports_sdpa = True
 
     def __init__(
-        self, config: VLJEPAConfig, *, network: VLJEPA | None = None, companions: Companions | None = None
+        self,
+        config: VLJEPAConfig,
+        *,
+        network: VLJEPA | None = None,
+        companions: Companions | None = None,
+        allow_untrained: bool = False,
     ) -> None:
+        if network is None:
+            config = copy.copy(config)  # which is the caller's
+            config.settings = replace(config.settings, untrained=PARTS)
         super().__init__(config)
         self.network = VLJEPA(config.settings.model) if network is None else network
         self.companions = companions
         self.card = ""
+        self.allow_untrained = allow_untrained
         self.post_init()
 
     def init_weights(self) -> None:
@@ -80,13 +93,15 @@ class VLJEPAModel(PreTrainedModel):  # type: ignore[misc]  # it looks untyped fr
         attn_implementation: str | None = None,
         device_map: str | int | torch.device | Mapping[str, Any] | None = None,
         parts: Sequence[str] = PARTS,
+        allow_untrained: bool = False,
         **hub: Any,
     ) -> "VLJEPAModel":
         """Open a model folder, or a repository of the hub by its name; strictly, tensor by tensor into its place.
 
         `dtype`: None or "auto" is what `vljepa.load` takes. `attn_implementation`: "sdpa" or "eager". `device_map`: a
-        device, "auto", or a device for each part. `parts`: those that are needed. `hub`: revision, token, cache_dir,
-        local_files_only, force_download, subfolder. ValueError for what is none of these.
+        device, "auto", or a device for each part. `parts`: those that are needed. `allow_untrained`: parts that nobody
+        has trained answer too, with a warning that names them. `hub`: revision, token, cache_dir, local_files_only,
+        force_download, subfolder. ValueError for what is none of these.
         """
         folder = folder_of(pretrained_model_name_or_path, {k: v for k, v in hub.items() if k not in _IGNORED})
         places = places_of(folder, device_map, dtype=_dtype(dtype))
@@ -95,7 +110,12 @@ class VLJEPAModel(PreTrainedModel):  # type: ignore[misc]  # it looks untyped fr
         attention = attn_implementation or (None if config is None else config._attn_implementation)
         settings = settings_of(bundle, bundle.model.settings)
         config = VLJEPAConfig.of(settings, name_or_path=str(folder), attn_implementation=attention, dtype=chosen)
-        model = cls(config, network=bundle.model, companions=bundle)
+        drawn = [part for part in bundle.untrained if part in bundle.parts]
+        if drawn and allow_untrained:
+            warnings.warn(
+                f"{folder}: nobody has trained {', '.join(drawn)}: what they give means nothing", stacklevel=2
+            )
+        model = cls(config, network=bundle.model, companions=bundle, allow_untrained=allow_untrained)
         card = folder / "README.md"
         model.card = card.read_text(encoding="utf-8") if card.is_file() else ""
         return model.eval()
@@ -136,6 +156,7 @@ class VLJEPAModel(PreTrainedModel):  # type: ignore[misc]  # it looks untyped fr
         query_attention_mask: Int64[Tensor, "batch word"] | Bool[Tensor, "batch word"] | None = None,
     ) -> Float[Tensor, "batch dim"]:
         """Unit embeddings S^_Y of the answers to each clip's query; without one, of what the clips show."""
+        self._refuse_untrained("x_encoder", "predictor")
         query = _tokens(query_ids, query_attention_mask) if query_ids is not None else self._empty(pixel_values_videos)
         with self._attention():
             visual = self.network.x_encoder(_beside(self.network.x_encoder, pixel_values_videos))
@@ -157,6 +178,7 @@ class VLJEPAModel(PreTrainedModel):  # type: ignore[misc]  # it looks untyped fr
         attention_mask: Int64[Tensor, "text token"] | Bool[Tensor, "text token"] | None = None,
     ) -> Float[Tensor, "text dim"]:
         """Unit embeddings S_Y of texts."""
+        self._refuse_untrained("y_encoder")
         texts = _tokens(input_ids, attention_mask)
         with self._attention():
             return self.network.encode_text(texts.to(_beside(self.network.y_encoder, texts.ids).device))
@@ -166,6 +188,7 @@ class VLJEPAModel(PreTrainedModel):  # type: ignore[misc]  # it looks untyped fr
         self, embeddings: Float[Tensor, "batch dim"], *, max_tokens: int = 40, beams: int = 1
     ) -> list[list[list[int]]]:
         """Token numbers of the likeliest texts of each embedding; `processor.batch_decode` makes text of them."""
+        self._refuse_untrained("y_decoder")
         decoder = self.network.y_decoder
         embeddings = _beside(decoder, embeddings)
         table = self.network.token_table.weight.to(embeddings.device)
@@ -175,6 +198,10 @@ class VLJEPAModel(PreTrainedModel):  # type: ignore[misc]  # it looks untyped fr
     def get_input_embeddings(self) -> torch.nn.Module:
         """The token table of the query side."""
         return self.network.token_table
+
+    def _refuse_untrained(self, *parts: str) -> None:
+        if not self.allow_untrained:
+            refuse_untrained(self.config.settings.untrained, *parts)
 
     def _attention(self) -> AbstractContextManager[None]:
         """PyTorch's choice of kernels ("sdpa"), or the plain one alone ("eager")."""

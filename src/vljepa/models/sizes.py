@@ -1,5 +1,7 @@
 """Sizes: functions that return settings. Nothing else in the project branches on a size."""
 
+from dataclasses import replace
+
 from vljepa.models.efficientnet_lite import EfficientNetLiteSettings
 from vljepa.models.lite_encoder import LiteEncoderSettings
 from vljepa.models.llama import Llama3Scaling, LlamaSettings
@@ -26,11 +28,15 @@ def small() -> VLJEPASettings:
             llama=smollm2_135m((26, 27, 28, 29)), visual_width=x_encoder.token_width, shared=shared
         ),
         y_encoder=BertTextSettings(vocab=30522, hidden=384, intermediate=1536, layers=6, heads=12, shared=shared),
-        y_decoder=YDecoderSettings(
-            llama=smollm2_135m((0, 1, 2, 29)), shared=shared, prefix=4, vocabulary=49152, stop=0
-        ),
+        y_decoder=prefix_decoder(smollm2_135m(tuple(range(30))), shared=shared, vocab=49152, stop=0),
         vocab=49152,
     )
+
+
+def prefix_decoder(llama: LlamaSettings, *, shared: int, vocab: int, stop: int) -> YDecoderSettings:
+    """A Y-Decoder of the first three and the last of a language model's layers, which `llama` holds all."""
+    layers = llama.layers[:3] + llama.layers[3:][-1:]
+    return YDecoderSettings(llama=replace(llama, layers=layers), shared=shared, prefix=4, vocabulary=vocab, stop=stop)
 
 
 def smollm2_360m(layers: tuple[int, ...]) -> LlamaSettings:
@@ -88,6 +94,7 @@ def open() -> VLJEPASettings:
             llama=smollm2_360m(tuple(range(16, 32))), visual_width=x_encoder.token_width, shared=shared
         ),
         y_encoder=mpnet_base(shared=shared),
+        y_decoder=prefix_decoder(smollm2_360m(tuple(range(32))), shared=shared, vocab=49_152, stop=0),
         vocab=49_152,
     )
 
@@ -101,6 +108,7 @@ def paper() -> VLJEPASettings:
             llama=llama_3_2_1b(tuple(range(8, 16))), visual_width=x_encoder.token_width, shared=shared
         ),
         y_encoder=embeddinggemma(shared=shared),
+        y_decoder=prefix_decoder(llama_3_2_1b(tuple(range(16))), shared=shared, vocab=128_256, stop=128_001),
         vocab=128_256,
     )
 

@@ -1,7 +1,7 @@
 """Picture encoders that look at each frame by itself: CLIP, SigLIP (1 and 2), DINOv2, through transformers.
 
 Visual tokens are the patch tokens of the last layer, frame after frame; tokens of the whole picture are left out.
-Perception Encoders are none of them: transformers has their towers only through timm.
+Perception Encoders are towers too, of our own (`perception_encoder.py`): transformers has them only through timm.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from vljepa.models.joint_encoder import JointSettings
 from vljepa.models.transformers_kinds import transformers
 from vljepa.models.x_encoder import XEncoder, check_side
 
@@ -78,26 +79,31 @@ class Dinov2Settings(TowerSettings):
 class TowerEncoder(XEncoder):
     """A vision tower on every frame; `first`: where the patches begin among its tokens."""
 
-    settings: ClipSettings | SiglipSettings | Dinov2Settings
+    settings: JointSettings
 
-    def __init__(self, settings: ClipSettings | SiglipSettings | Dinov2Settings) -> None:
+    def __init__(self, settings: JointSettings, network: nn.Module, first: int) -> None:
         super().__init__()
         self.settings = settings
-        if isinstance(settings, Dinov2Settings):
-            self.network, self.first = _dinov2(settings)
-        else:
-            self.network, self.first = _clip(settings) if isinstance(settings, ClipSettings) else _siglip(settings)
+        self.network, self.first = network, first
         self.requires_grad_(False)
 
     def features(self, pixels: Float[Tensor, "frame 3 height width"]) -> Float[Tensor, "frame kept"]:
         """Each frame's patch tokens, row by row."""
         check_side(pixels, self.settings.resolution, kind=self.settings.kind)
-        seen = self.network(pixel_values=pixels.to(next(self.network.parameters()).dtype)).last_hidden_state
+        told = self.network(pixel_values=pixels.to(next(self.network.parameters()).dtype))
+        seen = told if isinstance(told, Tensor) else told.last_hidden_state
         return seen[:, self.first :].float().flatten(1)
 
     def tokens(self, frames: Float[Tensor, "batch time kept"]) -> Float[Tensor, "batch token wide"]:
         """The frames' tokens, one frame after the other."""
-        return rearrange(frames, "batch time (patch wide) -> batch (time patch) wide", wide=self.settings.hidden)
+        return rearrange(frames, "batch time (patch wide) -> batch (time patch) wide", wide=self.settings.token_width)
+
+
+def tower(settings: ClipSettings | SiglipSettings | Dinov2Settings) -> tuple[nn.Module, int]:
+    """transformers' own network, and where the patches begin among its tokens."""
+    if isinstance(settings, Dinov2Settings):
+        return _dinov2(settings)
+    return _clip(settings) if isinstance(settings, ClipSettings) else _siglip(settings)
 
 
 def _shape(settings: TowerSettings) -> dict[str, Any]:

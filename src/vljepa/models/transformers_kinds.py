@@ -10,5 +10,5 @@ def transformers(kind: str) -> Any:
         return importlib.import_module("transformers")
     except ImportError as error:
         raise ValueError(
-            f"encoders of kind {kind} are transformers' own, which is not here: pip install 'vljepa[published]'"
+            f"encoders of kind {kind} are transformers' own, which is not here: pip install 'vljepa[hub]'"
         ) from error

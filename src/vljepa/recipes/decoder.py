@@ -4,7 +4,9 @@ Command: vljepa train decoder --corpus CORPUS --run RUN [--model FOLDER] [--set 
 The paper states neither its architecture nor its training. Ours (reproduction notes 9.1, point 27): next-token
 cross-entropy given unit target embeddings with noise, which needs text alone, in turn with embeddings that the
 Predictor gives training clips. For a model that was finetuned, whose embeddings moved: minutes on a CPU. How long the
-shipped decoder's two stages took stands in LOG.md; this recipe alone: not run by us.
+shipped decoder's two stages took stands in LOG.md; this recipe alone: not run by us. A model of published parts has a
+Y-Decoder that only begins (`vljepa weights import`): it learns to speak here, once the Predictor is trained, and before
+from texts alone (predicted=0) where the Y-Encoder is trained already.
 """
 
 from collections.abc import Sequence
@@ -34,6 +36,7 @@ from vljepa.training.trackers import Tracker, open_trackers
 from vljepa.training.trainer import LoopSettings, Trainer
 from vljepa.types import Tokens
 from vljepa.weights.folder import load_folder, save_folder
+from vljepa.weights.untrained import refuse_untrained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +99,9 @@ class DecoderRun:
         self.began_with = load_folder(model)
         self.model = self.began_with.model.to(self.device)
         _ = self.model.y_decoder.settings  # a model without one says so before the corpus is looked at
+        # What a part says that was never trained means nothing, and the decoder would learn to put it into words.
+        shares = {"predictor": settings.predicted, "y_encoder": 1 - settings.predicted}
+        refuse_untrained(self.began_with.untrained, *(part for part, share in shares.items() if share))
         self.model.x_encoder.network.to(self.dtype)
         self.targets = self.began_with.target_tokenizer.cut_at(settings.target_tokens)
         self.texts = self.began_with.decoder_tokenizer.cut_at(settings.target_tokens)
@@ -120,10 +126,11 @@ class DecoderRun:
         self._widen_vocabulary()
 
     def _widen_vocabulary(self) -> None:
-        """What can be said: what could be said before, and every token of the corpus."""
+        """What can be said: what the decoder has learned to say before, and every token of the corpus."""
         decoder = self.model.y_decoder
         known = sayable(self.pool, self.texts).to(self.device)
-        decoder.vocabulary = torch.cat([decoder.vocabulary, known]).unique()
+        learned = "y_decoder" not in self.began_with.untrained
+        decoder.vocabulary = torch.cat([decoder.vocabulary, known]).unique() if learned else known
         decoder.settings = replace(decoder.settings, vocabulary=len(decoder.vocabulary))
         self.model.settings = replace(self.model.settings, y_decoder=decoder.settings)
 
@@ -158,7 +165,14 @@ class DecoderRun:
         self.record.close()
         if rank() > 0:
             return self.run / "model"
-        bundle = replace(self.began_with, model=self.model.cpu(), fingerprint=fingerprint(settings))
+        bundle = replace(
+            self.began_with,
+            model=self.model.cpu(),
+            fingerprint=fingerprint(settings),
+            untrained=tuple(
+                part for part in self.began_with.untrained if part != "y_decoder" or not settings.loop.steps
+            ),
+        )
         save_folder(bundle, self.run / "model", card=f"# VL-JEPA {bundle.name}, its Y-Decoder trained anew\n")
         write_run_report(self.run)
         return self.run / "model"

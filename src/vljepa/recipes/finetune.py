@@ -120,7 +120,7 @@ class FinetuneRun(AskedRun[FinetuneSettings]):
             return self.run / "model"
         began = self.began_with
         name = f"{began.name}-finetuned"
-        modes = self.settings.parts.modes
+        modes = self.settings.parts.modes if self.settings.loop.steps else {}
         bundle = Bundle(
             model=merged(self.model).cpu(),
             processor=began.processor,

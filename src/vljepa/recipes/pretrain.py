@@ -129,6 +129,7 @@ def published(settings: PretrainSettings, cache: Path) -> Bundle:
         name="small",
         calibration=Calibration(),
         fingerprint=fingerprint(settings),
+        untrained=("predictor", "y_decoder"),
     )
 
 
@@ -233,7 +234,7 @@ class PretrainRun:
             model=self.model.cpu(),
             frames=max(trained, default=self.began_with.frames),
             fingerprint=fingerprint(self.settings),
-            untrained=() if trained else self.began_with.untrained,
+            untrained=tuple(part for part in self.began_with.untrained if part == "y_decoder" or not trained),
         )
         save_folder(bundle, self.run / "model", card=f"# VL-JEPA {bundle.name}, pretrained\n")
         write_run_report(self.run)

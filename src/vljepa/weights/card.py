@@ -1,6 +1,6 @@
 """The card of an imported model: every file that it was made of, with where it came from and its sha256."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from vljepa.data.packages import sha256_of
@@ -10,13 +10,20 @@ _COUNTED = ("*.safetensors", "*.pt", "*.pth", "config.json", "tokenizer.json", "
 _UNTRAINED = """Nothing but its published parts has been trained: the projections between them and the heads were drawn
 at random, so that what it answers means nothing yet. `vljepa train pretrain --model FOLDER` begins there.
 """
+_SILENT = """Its Y-Decoder begins from layers of the language model and has not learned to say what an embedding means:
+when the rest is trained, `vljepa train decoder --model FOLDER` teaches it.
+"""
 _TRAINED = "It was trained by others, and nothing was measured here: `vljepa evaluate` does.\n"
 
 
-def import_card(name: str, *, told: str, trained: bool, asked: Mapping[str, str], paths: Mapping[str, Path]) -> str:
-    """`asked`: what each part was called, by its name; `paths`: where it was found."""
+def import_card(
+    name: str, *, told: str, untrained: Collection[str], asked: Mapping[str, str], paths: Mapping[str, Path]
+) -> str:
+    """`untrained`: parts that nobody has trained. `asked`: what each part was called; `paths`: where it was found."""
     lines = [f"# VL-JEPA {name}", "", f"Imported by `vljepa weights import`: {told}.", ""]
-    lines += [_TRAINED if trained else _UNTRAINED, "## Made of", "", "| part | source | file | sha256 |"]
+    lines += [_UNTRAINED if "predictor" in untrained else _TRAINED]
+    lines += [_SILENT] * ("y_decoder" in untrained)
+    lines += ["## Made of", "", "| part | source | file | sha256 |"]
     lines += ["|---|---|---|---|"]
     for part, path in paths.items():
         for file in _files(path):

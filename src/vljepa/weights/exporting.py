@@ -17,13 +17,14 @@ from torch import Tensor
 from vljepa.config import settings_from
 from vljepa.data.processor import ProcessorSettings
 from vljepa.models.llama import LlamaSettings
+from vljepa.models.perception_encoder import PerceptionSettings
 from vljepa.models.vjepa2_1 import VJEPA21Settings
 from vljepa.models.vljepa import VLJEPA, VLJEPASettings
 from vljepa.models.y_encoder import BertTextSettings
 from vljepa.weights.compose import X_TABLES, Y_TABLES
 from vljepa.weights.convert import WeightsError
 from vljepa.weights.folder import Companions, FolderSettings, Undrawn, load_companions
-from vljepa.weights.keys import DENSE, LLAMA, VJEPA2_1, VJEPA2_ORIGINAL
+from vljepa.weights.keys import DENSE, LLAMA, PERCEPTION, VJEPA2_1, VJEPA2_ORIGINAL
 from vljepa.weights.quantize import SCALE_SUFFIX
 from vljepa.weights.stored import Stored, as_stored, check_stored, json_of, read, stored_tensors
 from vljepa.weights.tables import to_theirs
@@ -31,7 +32,7 @@ from vljepa.weights.whole import to_open_vljepa
 
 Files = dict[str, dict[str, Tensor]]
 EXPORTS: Mapping[str, str] = {
-    "x-encoder": "the vision encoder, as transformers has it (V-JEPA 2.1: as its authors do)",
+    "x-encoder": "the vision encoder, as transformers has it (V-JEPA 2.1, Perception Encoder: as its authors do)",
     "x-encoder-original": "V-JEPA 2 under its authors' names",
     "predictor": "the Predictor's layers and the token table, as transformers' Llama or Qwen3",
     "y-encoder": "the text encoder without our head, as transformers has it",
@@ -98,9 +99,15 @@ def exported(kind: str, saved: _Saved) -> tuple[Files, dict[str, Any]]:
         return {"model.safetensors": to_theirs(LLAMA, tensors)}, _llama(settings.predictor.llama, settings.vocab)
     if kind == "y-encoder":
         return _y_encoder(saved)
-    tensors, told = saved.tensors("x_encoder."), settings.x_encoder
-    if isinstance(told, VJEPA21Settings):
-        return {f"vjepa2_1_{told.resolution}.safetensors": to_theirs(VJEPA2_1, tensors)}, {}
+    return _x_encoder(kind, saved)
+
+
+def _x_encoder(kind: str, saved: _Saved) -> tuple[Files, dict[str, Any]]:
+    """As transformers keeps it, or its authors: what transformers does not know has their names alone."""
+    tensors, told = saved.tensors("x_encoder."), saved.settings.x_encoder
+    if isinstance(told, VJEPA21Settings | PerceptionSettings):
+        table = VJEPA2_1 if isinstance(told, VJEPA21Settings) else PERCEPTION
+        return {f"{told.kind}_{told.resolution}.safetensors": to_theirs(table, tensors)}, {}
     if kind == "x-encoder-original":
         if told.kind != "vjepa2":
             raise WeightsError(f"the vision encoder is of kind {told.kind}, which has no other names: export x-encoder")

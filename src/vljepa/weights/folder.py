@@ -259,7 +259,7 @@ def _settings(folder: Path) -> FolderSettings:
     if not folder.is_dir():
         raise WeightsError(f"there is no model folder {folder}: give one that holds config.json and {SINGLE}")
     values = json_of(folder / "config.json")
-    kind = values.get("model_type") if isinstance(values, dict) else None
+    kind = values.get("model_type")
     if kind != FolderSettings.model_type:
         raise WeightsError(f"{folder / 'config.json'} is of a model of type {kind!r}, not vljepa: import it first")
     settings = settings_from(FolderSettings, values)

@@ -13,19 +13,30 @@ from torch import Tensor
 
 from vljepa.config import fingerprint
 from vljepa.data.processor import Processor
+from vljepa.data.published_processor import read_published_processor
 from vljepa.models.predictor import PredictorSettings
 from vljepa.models.sizes import open as open_size
 from vljepa.models.sizes import paper as paper_size
+from vljepa.models.sizes import prefix_decoder
 from vljepa.models.vljepa import VLJEPA, VLJEPASettings
 from vljepa.models.x_encoders import XEncoderSettings
 from vljepa.weights.card import import_card
-from vljepa.weights.compose import compose, processor_settings, tokenizers_of, x_encoder_tensors
+from vljepa.weights.compose import (
+    begin_decoder,
+    compose,
+    decoder_tensors,
+    processor_settings,
+    tokenizers_of,
+    x_encoder_tensors,
+)
 from vljepa.weights.convert import WeightsError
 from vljepa.weights.fetch import FILES, source_path
 from vljepa.weights.folder import Bundle, Calibration, Undrawn, save_folder
 from vljepa.weights.foreign import read_checkpoint, tensors_in
+from vljepa.weights.markers import text_markers
+from vljepa.weights.perception_names import is_perception, perception_settings
 from vljepa.weights.published import llama_settings, x_encoder_settings, y_encoder_settings
-from vljepa.weights.stored import json_of
+from vljepa.weights.published_config import config_of
 from vljepa.weights.video_names import original_settings
 from vljepa.weights.whole import from_open_vljepa, from_saivishwak, num_layers, size_of
 
@@ -57,6 +68,8 @@ KINDS: Mapping[str, Published] = {
 }
 OPEN_VLJEPA = "open-vljepa"
 COMPOSED = ("paper", "open", "parts")
+DECODERS = ("", "new", "none")
+MOST_SHARED = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +80,8 @@ class ImportSettings:
     read for what a checkpoint does not hold: shapes, tokenizers, and of open-vljepa the frozen vision encoder.
     `layers`: the Predictor begins from so many of the last ones (0: the last half). `shared`: dimensions of the space
     that both sides meet in (0: the text encoder's own). `dense`: with EmbeddingGemma's own two heads.
+    `decoder`: "new" begins a Y-Decoder from layers of the language model, "none" does without; empty: new where parts
+    are composed, and otherwise none.
     """
 
     kind: str
@@ -82,7 +97,7 @@ class ImportSettings:
     frames: int = 8
     name: str = ""
     seed: int = 0
-    without_decoder: bool = False
+    decoder: str = ""
     offline: bool = False
 
 
@@ -100,12 +115,12 @@ def import_weights(settings: ImportSettings, into: Path) -> Bundle:
     """Read a source of this kind and save it as the model folder `into`, which must not exist."""
     if settings.kind not in KINDS:
         raise WeightsError(f"there is no kind {settings.kind}: choose one of {', '.join(KINDS)}")
-    if into.exists():
+    if into.exists() or into.is_symlink():
         raise WeightsError(f"{into} is there already: give the name of a new folder, or delete it first")
     sources = find_sources(settings)
     bundle = composed(settings, sources) if settings.kind in COMPOSED else whole(settings, sources)
     into.parent.mkdir(parents=True, exist_ok=True)
-    save_folder(bundle, into, card=card(settings, sources, name=bundle.name), int8=False)
+    save_folder(bundle, into, card=card(settings, sources, bundle), int8=False)
     return bundle
 
 
@@ -119,10 +134,11 @@ def find_sources(settings: ImportSettings) -> Sources:
         raise WeightsError(f"the SOURCE of kind {settings.kind} is the vision encoder: leave out --x-encoder")
     x_encoder = source if is_composed else settings.x_encoder or kind.x_encoder
     told = FILES if is_composed else ("*.json",)  # a whole model has its own weights of the language models
-    seen = ("*.json",) if settings.kind == "saivishwak" else FILES
+    spoken = FILES if begins_decoder(settings) else told
+    seen = ("*.json",) if settings.kind == "saivishwak" else (*FILES, "PE-*.pt")
     found = {
-        "x_encoder": source_path(x_encoder, files=seen, offline=settings.offline),
-        "predictor": source_path(settings.predictor or kind.predictor, files=told, offline=settings.offline),
+        "x_encoder": authors_file(source_path(x_encoder, files=seen, offline=settings.offline)),
+        "predictor": source_path(settings.predictor or kind.predictor, files=spoken, offline=settings.offline),
         "y_encoder": source_path(settings.y_encoder or kind.y_encoder, files=told, offline=settings.offline),
     }
     files = (*FILES, "best.pt", "latest.pt", "model.pt", "model_config.yaml")
@@ -130,10 +146,16 @@ def find_sources(settings: ImportSettings) -> Sources:
     return Sources(**found, model=model)
 
 
+def authors_file(source: Path) -> Path:
+    """A folder of one `.pt` and no `config.json`, as Perception Encoders are published, stands for that file."""
+    files = [] if (source / "config.json").exists() else sorted(source.glob("*.pt"))
+    return files[0] if len(files) == 1 else source
+
+
 def composed(settings: ImportSettings, sources: Sources) -> Bundle:
     """A new model of published parts, whose projections and heads nobody has trained."""
     bundle = compose(
-        composed_settings(settings, sources),
+        with_decoder(composed_settings(settings, sources), settings, sources),
         x_encoder=sources.x_encoder,
         predictor=sources.predictor,
         y_encoder=sources.y_encoder,
@@ -151,12 +173,14 @@ def composed_settings(settings: ImportSettings, sources: Sources) -> VLJEPASetti
         if changed:
             raise WeightsError(f"size {settings.kind} has its own --{changed[0]}: import kind parts to choose it")
         return paper_size() if settings.kind == "paper" else open_size()
-    config = json_of(sources.predictor / "config.json")
-    y_config = json_of(sources.y_encoder / "config.json")
-    total = int(config.get("num_hidden_layers", 0))
+    config = config_of(sources.predictor)
+    y_config = config_of(sources.y_encoder)
+    total = config["num_hidden_layers"]
     count = settings.layers or total // 2
     x_encoder = vision_settings(sources.x_encoder, settings.resolution)
-    shared = settings.shared or int(y_config["hidden_size"])
+    shared = settings.shared or y_config["hidden_size"]
+    if shared > MOST_SHARED:
+        raise WeightsError(f"--shared is {shared:,}: give {MOST_SHARED:,} or less")
     return VLJEPASettings(
         x_encoder=x_encoder,
         predictor=PredictorSettings(
@@ -167,19 +191,42 @@ def composed_settings(settings: ImportSettings, sources: Sources) -> VLJEPASetti
         y_encoder=y_encoder_settings(
             y_config,
             shared=shared,
-            dense=4 * int(y_config["hidden_size"]) * settings.dense,
+            dense=4 * y_config["hidden_size"] * settings.dense,
             name=str(sources.y_encoder),
         ),
-        vocab=int(config["vocab_size"]),
+        vocab=config["vocab_size"],
     )
 
 
+def begins_decoder(settings: ImportSettings) -> bool:
+    """Whether the model gets a Y-Decoder that nobody has trained. WeightsError for a choice that there is not."""
+    if settings.decoder not in DECODERS:
+        raise WeightsError(f"there is no decoder {settings.decoder!r}: choose one of {', '.join(DECODERS[1:])}")
+    return settings.decoder == "new" or (not settings.decoder and settings.kind in COMPOSED)
+
+
+def with_decoder(shape: VLJEPASettings, settings: ImportSettings, sources: Sources) -> VLJEPASettings:
+    """The same with a Y-Decoder of layers of the language model, or without one where none is to begin."""
+    if not begins_decoder(settings):
+        return replace(shape, y_decoder=None)
+    config = config_of(sources.predictor)
+    llama = llama_settings(config, name=str(sources.predictor))
+    stop = text_markers(sources.predictor, config).end
+    if stop < 0:
+        raise WeightsError(f"{sources.predictor / 'config.json'} names no token that ends a text: say --decoder none")
+    decoder = prefix_decoder(llama, shared=shape.predictor.shared, vocab=shape.vocab, stop=stop)
+    return replace(shape, y_decoder=decoder)
+
+
 def vision_settings(source: Path, resolution: int | None) -> XEncoderSettings:
-    """What a folder's `config.json`, or the shapes in a `.pt` of V-JEPA, say of a vision encoder."""
+    """What a folder's `config.json`, or the shapes in its authors' file, say of a vision encoder."""
     if not source.is_dir():
-        return original_settings(source, resolution=resolution)
-    config = json_of(source / "config.json")
-    free = resolution if str(config.get("model_type", "")).startswith("dinov2") else None
+        own = perception_settings if is_perception(source) else original_settings
+        return own(source, resolution=resolution)
+    config = config_of(source)
+    free = None
+    if str(config.get("model_type", "")).startswith("dinov2"):  # reads any size: that which its preprocessing makes
+        free = resolution or read_published_processor(source).resolution
     found = x_encoder_settings(config, name=str(source), resolution=free)
     side = getattr(found, "resolution", resolution)
     if resolution is not None and side != resolution:
@@ -194,17 +241,17 @@ def whole(settings: ImportSettings, sources: Sources) -> Bundle:
     path = checkpoint_file(sources.model, ("best.pt", "latest.pt") if is_open else ("model.pt",))
     content = read_checkpoint(path)
     tensors = tensors_in(content, name=str(path), under="model_state_dict" if is_open else "")
-    shape = whole_settings(settings, sources, tensors, path)
+    shape = with_decoder(whole_settings(settings, sources, tensors, path), settings, sources)
     with torch.device("meta"), Undrawn():
         model = VLJEPA(shape)
-    wanted = dict(model.state_dict())
+    wanted = {key: tensor for key, tensor in model.state_dict().items() if not key.startswith("y_decoder.")}
     if is_open:
         filled = from_open_vljepa(tensors, wanted, name=str(path))
         seen = x_encoder_tensors(shape, sources.x_encoder, model.x_encoder)
         filled |= {f"x_encoder.{key}": tensor for key, tensor in seen.items()}
     else:
-        filled = from_saivishwak(tensors, wanted, name=str(path), without_decoder=settings.without_decoder)
-    return _bundle(model, filled, settings, sources, path)
+        filled = from_saivishwak(tensors, wanted, name=str(path), without_decoder=bool(settings.decoder))
+    return _bundle(model, filled | decoder_tensors(sources.predictor, model), settings, sources, path)
 
 
 def whole_settings(
@@ -217,8 +264,8 @@ def whole_settings(
         if is_open
         else ("predictor.backbone.layers.", "predictor.output_projection.bias")
     )
-    config = json_of(sources.predictor / "config.json")
-    total, count = int(config.get("num_hidden_layers", 0)), num_layers(tensors, layers, name=str(path))
+    config = config_of(sources.predictor)
+    total, count = config["num_hidden_layers"], num_layers(tensors, layers, name=str(path))
     shared = size_of(tensors, head, name=str(path))
     x_encoder = vision_settings(sources.x_encoder, settings.resolution)
     return VLJEPASettings(
@@ -228,10 +275,8 @@ def whole_settings(
             visual_width=x_encoder.token_width,
             shared=shared,
         ),
-        y_encoder=y_encoder_settings(
-            json_of(sources.y_encoder / "config.json"), shared=shared, name=str(sources.y_encoder)
-        ),
-        vocab=int(config["vocab_size"]),
+        y_encoder=y_encoder_settings(config_of(sources.y_encoder), shared=shared, name=str(sources.y_encoder)),
+        vocab=config["vocab_size"],
     )
 
 
@@ -245,7 +290,7 @@ def checkpoint_file(source: Path, names: tuple[str, ...]) -> Path:
     return found
 
 
-def card(settings: ImportSettings, sources: Sources, *, name: str) -> str:
+def card(settings: ImportSettings, sources: Sources, bundle: Bundle) -> str:
     """The folder's card: what it was made of, where that came from, and what nobody has trained."""
     kind, is_composed = KINDS[settings.kind], settings.kind in COMPOSED
     asked = {
@@ -256,12 +301,14 @@ def card(settings: ImportSettings, sources: Sources, *, name: str) -> str:
     paths = {"X-Encoder": sources.x_encoder, "Predictor": sources.predictor, "Y-Encoder": sources.y_encoder}
     if sources.model is not None:
         asked["the model"], paths["the model"] = settings.source or kind.source, sources.model
-    return import_card(name, told=kind.told, trained=not is_composed, asked=asked, paths=paths)
+    return import_card(bundle.name, told=kind.told, untrained=bundle.untrained, asked=asked, paths=paths)
 
 
 def _bundle(
     model: VLJEPA, filled: Mapping[str, Tensor], settings: ImportSettings, sources: Sources, path: Path
 ) -> Bundle:
+    torch.manual_seed(settings.seed)
+    begin_decoder(model)
     model.load_state_dict(dict(filled), strict=False, assign=True)
     unfilled = [key for key, tensor in model.state_dict().items() if tensor.is_meta]
     if unfilled:
@@ -281,4 +328,5 @@ def _bundle(
         name=settings.name or settings.kind,
         calibration=Calibration(),
         fingerprint=fingerprint(model.settings),
+        untrained=("y_decoder",) if model.settings.y_decoder is not None else (),
     )

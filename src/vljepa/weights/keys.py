@@ -100,6 +100,21 @@ VJEPA2_ORIGINAL = KeyTable(
         },
     },
 )
+# Perception Encoders (`perception_names.py`): our module has their names; what follows the last norm has no use here.
+PERCEPTION = KeyTable(
+    rows={
+        name: f"network.{name}"
+        for name in (
+            "conv1.weight",
+            "class_embedding",
+            "positional_embedding",
+            "ln_pre.{kind}",
+            "ln_post.{kind}",
+            "transformer.resblocks.{n}.{rest}",
+        )
+    },
+    left_out=(r"attn_pool\..*", r"proj"),
+)
 # V-JEPA 2.1, which transformers does not know: our module has its names.
 VJEPA2_1 = KeyTable(rows={"{rest}": "network.{rest}"})
 

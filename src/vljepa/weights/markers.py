@@ -34,7 +34,11 @@ def text_markers(folder: Path, config: Mapping[str, Any]) -> TokenizerSettings:
 
 
 def _open(folder: Path) -> tokenizers.Tokenizer:
-    tokenizer = tokenizers.Tokenizer.from_file(str(file(folder / "tokenizer.json")))
+    path = file(folder / "tokenizer.json")
+    try:
+        tokenizer = tokenizers.Tokenizer.from_file(str(path))
+    except Exception as error:  # the library has no type of its own for it
+        raise WeightsError(f"{path} is no tokenizer ({error}): fetch it again") from error
     tokenizer.no_padding()  # some files pad every text to a fixed length, which is nothing that stands around it
     tokenizer.no_truncation()
     return tokenizer

@@ -40,7 +40,15 @@ def x_encoder_settings(config: Config, *, name: str, resolution: int | None = No
         )
     if kind in ("dinov2", "dinov2_with_registers"):
         return _dinov2(config, kind, resolution)
-    raise WeightsError(f"{name}: a model of type {kind!r} is no X-Encoder here: take vjepa2, clip, siglip or dinov2")
+    if kind in ("siglip2", "siglip2_vision_model"):
+        raise WeightsError(
+            f"{name}: this SigLIP 2 (NaFlex) reads pictures of any shape, and clips here are squares of one size: take "
+            "its sibling of one resolution, such as google/siglip2-base-patch16-256"
+        )
+    raise WeightsError(
+        f"{name}: a model of type {kind!r} is no X-Encoder here: take vjepa2, clip, siglip or dinov2, or the .pt of "
+        "V-JEPA 2, 2.1 or a Perception Encoder"
+    )
 
 
 def _vjepa2(config: Config) -> VJEPA2Settings:

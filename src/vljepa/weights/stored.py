@@ -42,18 +42,21 @@ def file(path: Path) -> Path:
     return path
 
 
-def json_of(path: Path) -> Any:
-    """The content of a JSON file that a model folder must have."""
+def json_of(path: Path) -> dict[str, Any]:
+    """The content of a JSON file that a model folder must have: names with values."""
     try:
-        return json.loads(file(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        values = json.loads(file(path).read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WeightsError(f"{path} is not valid JSON ({error}): fetch it again") from error
+    if not isinstance(values, dict):
+        raise WeightsError(f"{path} holds no names with values, but {str(values)[:30]!r}: fetch it again")
+    return values
 
 
 def stored_tensors(folder: Path) -> dict[str, Stored]:
     """All tensors of a folder by name, from one file or from the shards that the index names; only headers are read."""
     index = folder / INDEX
-    places: dict[str, str] | None = json_of(index)["weight_map"] if index.exists() else None
+    places = _places(index) if index.exists() else None
     found: dict[str, Stored] = {}
     for shard in sorted(set(places.values())) if places is not None else [SINGLE]:
         for tensor in _header(file(folder / shard)):
@@ -64,6 +67,17 @@ def stored_tensors(folder: Path) -> dict[str, Stored]:
     if lost:
         raise WeightsError(f"{index} names tensors that its files do not hold: {listed(lost)}: fetch them again")
     return found
+
+
+def _places(index: Path) -> dict[str, str]:
+    """Which tensor is in which file of the same folder."""
+    places = json_of(index).get("weight_map")
+    if not isinstance(places, dict) or not places or any(type(name) is not str for name in places.values()):
+        raise WeightsError(f"{index} has no weight_map that names a file for each tensor: fetch it again")
+    outside = sorted(name for name in places.values() if Path(name).name != name)
+    if outside:
+        raise WeightsError(f"{index} names {outside[0]}, and weights lie beside their index: fetch it again")
+    return places
 
 
 def _header(path: Path) -> Iterator[Stored]:

@@ -5,6 +5,7 @@ of their tensors holds several of ours, one below the other, the row has all of 
 `left_out` is an error, and so is what the model needs and nobody brings: nothing is loaded in part.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -97,6 +98,9 @@ def _check(key: str, tensor: Tensor, wanted: Tensor, name: str) -> None:
         raise WeightsError(f"{name}: tensor {key} is {tuple(tensor.shape)}, the model needs {tuple(wanted.shape)}")
     if tensor.dtype not in _NUMBERS:
         raise WeightsError(f"{name}: tensor {key} holds {tensor.dtype} numbers, not float32, bfloat16 or float16")
+    # The extremes, which need no copy: they are no numbers where one of all is none.
+    if tensor.numel() and not all(map(math.isfinite, torch.stack(tensor.aminmax()).tolist())):
+        raise WeightsError(f"{name}: tensor {key} holds NaN or infinite numbers: it was spoilt before it came here")
 
 
 def _prefix(table: KeyTable, tensors: Mapping[str, Tensor]) -> str:

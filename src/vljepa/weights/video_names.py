@@ -102,6 +102,6 @@ def _shape(tensors: Mapping[str, Tensor], key: str, dimensions: int, path: Path)
     if key not in tensors:
         raise WeightsError(f"{path}: tensor {key} is missing: it is no encoder of V-JEPA 2")
     shape = tuple(tensors[key].shape)
-    if len(shape) != dimensions or (dimensions > 1 and shape[-1] != shape[-2]):
+    if len(shape) != dimensions or 0 in shape or (dimensions > 1 and shape[-1] != shape[-2]):
         raise WeightsError(f"{path}: tensor {key} is {shape}: it is no encoder of V-JEPA 2")
     return shape

@@ -77,7 +77,7 @@ def from_saivishwak(
     if spoken and not without_decoder:
         raise WeightsError(
             f"{name}: its Y-Decoder ({len(spoken)} tensors, among them {spoken[0]}) reads embeddings that are not of "
-            "length one and has no place here: leave it out with --without-decoder"
+            "length one and has no place here: leave it out with --decoder none, or begin another with --decoder new"
         )
     read = {key: value for key, value in tensors.items() if key not in spoken}
     hidden, wide = wanted[_VISUAL + "weight"].shape

@@ -10,6 +10,7 @@ from tests.evaluation.public import miniatures
 
 from vljepa.config import override
 from vljepa.data.encode import encode_mp4
+from vljepa.data.processor import Processor
 from vljepa.embedder import Embedder
 from vljepa.evaluation.backends.ours import Ours
 from vljepa.evaluation.benchmarks.held_out import blinded
@@ -58,7 +59,22 @@ def test_every_set_is_measured_beside_its_baselines(
     told = report.receipt
     assert set(told.files) == {file for file in KNOWN[name].files if (tmp_path / file).is_file()}
     assert told.missing == told.failed == 0 and told.frames == 4 and told.further["settings"]["seed"] == 0
-    assert told.ties and told.sampling and "resolution 32" in told.resize and (told.pool > 0 or task == "triplets")
+    assert (
+        told.ties
+        and told.sampling == "linspace from the first to the last frame, nearest frames; a picture is one frame"
+    )
+    assert "resolution 32" in told.resize and (told.pool > 0 or task == "triplets")
+
+
+def test_the_receipt_tells_the_rule_that_the_model_samples_by(
+    tmp_path: Path, video: Path, picture: Path, tiny_embedder: Embedder
+) -> None:
+    bundle = tiny_embedder.bundle
+    processor = Processor(dataclasses.replace(bundle.processor.settings, sampling="hugging face"))
+    other = Ours(Embedder(dataclasses.replace(bundle, processor=processor)))
+    root = miniatures.miniature("msrvtt", tmp_path, video=video, picture=picture)
+    told = measure("msrvtt", root, other).receipt
+    assert told.sampling == "i * T / n, rounded down; a picture is one frame"
 
 
 def test_a_second_run_sees_nothing_and_says_the_same(

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vljepa.config import as_dict
+from vljepa.data.sampling import Sampling
 from vljepa.embedder import Embedder
 from vljepa.evaluation.backends.protocol import Frames
 from vljepa.evaluation.benchmarks.held_out import blinded
@@ -33,6 +34,7 @@ class Ours:
             f"{name} {value}" for name, value in as_dict(embedder.bundle.processor.settings).items()
         )
         self.num_frames = embedder.num_frames
+        self.sampling: Sampling | None = embedder.sampling
         self.dim = embedder.dim
 
     def clip(self, source: Path | bytes, *, start: float | None = None, end: float | None = None) -> Clip:

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor
 
+from vljepa.data.sampling import Sampling
 from vljepa.types import Clip
 
 Frames = Float[Tensor, "time width"]
@@ -17,14 +18,15 @@ class Backend(Protocol):
     """Pictures and texts in one space.
 
     `mark` changes with weights and preprocessing; `asks` tells whether a query changes what is predicted, `sees`
-    whether there is a picture side at all, `libraries` which packages do the work. All embeddings are of length one, in
-    float32 on the CPU.
+    whether there is a picture side at all, `sampling` which frames of a video are looked at, `libraries` which packages
+    do the work. All embeddings are of length one, in float32 on the CPU.
     """
 
     name: str
     mark: str
     resize: str
     num_frames: int
+    sampling: Sampling | None
     dim: int
     asks: bool
     sees: bool

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vljepa.data.media import read_clip
+from vljepa.data.sampling import Sampling
 from vljepa.evaluation.backends.protocol import Frames
 from vljepa.types import Clip
 
@@ -29,6 +30,7 @@ class TwoTowers:
     asks = False
     sees = True
     num_frames = FRAMES
+    sampling: Sampling | None = "seconds"
     libraries: tuple[str, ...] = ("transformers",)
 
     def __init__(self, folder: Path, *, kinds: Sequence[str], device: torch.device) -> None:
@@ -103,6 +105,7 @@ class Sentences:
     asks = False
     sees = False
     num_frames = 0
+    sampling: Sampling | None = None
     libraries: tuple[str, ...] = ("transformers", "sentence-transformers")
     resize = "none"
 

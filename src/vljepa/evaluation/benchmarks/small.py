@@ -66,6 +66,7 @@ def evaluate_small(
             model=f"{embedder.name} {embedder.bundle.fingerprint}",
             data=data_hash(root / "shards.json"),
             frames=embedder.num_frames,
+            sampling=embedder.sampling,
             missing=0,
             seed=0,
         ),

@@ -49,6 +49,7 @@ def evaluate_selective(
             model=f"{embedder.name} {embedder.bundle.fingerprint}",
             data=data,
             frames=embedder.num_frames,
+            sampling=embedder.sampling,
             missing=missing,
             seed=0,
         ),
