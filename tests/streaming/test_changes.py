@@ -84,3 +84,50 @@ def test_spacing_is_that_of_the_windows(window: float, hop: float, across: int, 
 def test_one_window_is_one_segment() -> None:
     (point,) = decode_points("selective", torch.eye(3)[:1], times=[(1.0, 3.0)], num_segments=1)
     assert (point.segment.start, point.segment.end) == (1.0, 3.0)
+
+
+def axes(*places: int) -> tuple[torch.Tensor, list[tuple[float, float]]]:
+    """A window along an axis for each place; of two seconds, two a second, so one on each side of a cut is across."""
+    return torch.eye(4)[list(places)], [(place / 2, place / 2 + 2) for place in range(len(places))]
+
+
+def firsts(points: list[DecodePoint]) -> list[int]:
+    return [point.segment.first for point in points]
+
+
+@pytest.mark.parametrize(("places", "cut"), [([0] + [1] * 11, 2), ([1] * 11 + [0], 10), ([1] * 10 + [0] * 2, 10)])
+def test_a_cut_has_windows_that_are_clear_of_it_on_both_sides(places: list[int], cut: int) -> None:
+    embeddings, times = axes(*places)
+    assert firsts(decode_points("selective", embeddings, times=times, num_segments=2)) == [0, cut]
+
+
+def test_the_strongest_come_first_and_no_more_than_are_asked_for() -> None:
+    embeddings, times = axes(*[0] * 10, *[1] * 10, *[2] * 10)
+    embeddings[10:20] = torch.tensor([0.6, 0.8, 0.0, 0.0])  # 0.4 from what is before, 1 from what is after
+    assert firsts(decode_points("selective", embeddings, times=times, num_segments=1)) == [0]
+    assert firsts(decode_points("selective", embeddings, times=times, num_segments=2)) == [0, 20]
+    assert firsts(decode_points("selective", embeddings, times=times, num_segments=3)) == [0, 10, 20]
+
+
+def test_two_cuts_are_a_window_apart_also_at_the_beginning() -> None:
+    for places, expected in (
+        ([0] * 10 + [1] * 2 + [2] * 10, [0, 10]),  # three scenes, the middle one shorter than a window
+        ([0] * 2 + [1] * 2 + [2] * 10, [0, 2]),
+    ):
+        embeddings, times = axes(*places)
+        found = firsts(decode_points("selective", embeddings, times=times, num_segments=3))
+        assert min(later - earlier for earlier, later in pairwise(found)) >= 2
+        assert [first for first in found if first in range(expected[1] - 1, expected[1] + 5)] == expected[1:]
+
+
+def test_a_step_that_windows_do_not_smear_is_cut_where_it_is() -> None:
+    embeddings, times = axes(*[0] * 9, *[1] * 9)
+    assert firsts(decode_points("selective", embeddings, times=times, num_segments=2)) == [0, 9]
+    assert firsts(online_points(embeddings, times, settings=OnlineSettings(rate=0.5))) == [0, 9]
+
+
+def test_one_gap_and_one_short_window_leave_the_spacing_as_it_is() -> None:
+    embeddings, times = axes(*[0] * 10, *[1] * 10)
+    late = [*times[:10], *((start + 600, end + 600) for start, end in times[10:19]), (610.9, 611.5)]
+    found = decode_points("selective", embeddings, times=late, num_segments=4)
+    assert firsts(found) == firsts(decode_points("selective", embeddings, times=times, num_segments=4))

@@ -181,6 +181,8 @@ def _say_event(event: dict[str, Any]) -> None:
     if event["event"] == "summary":
         _say_summary(event)
         return
+    from vljepa.streaming.sinks import is_unsure
+
     if event["event"] == "trigger":
         text = f"! {event['text']}   (score {event['score']:.1f})"
     elif event["event"] == "clip":
@@ -188,7 +190,7 @@ def _say_event(event: dict[str, Any]) -> None:
     elif event["caption"] is None:
         text = "(not decoded)"
     else:
-        text = f"{event['caption']}   (fidelity {event['fidelity']:.2f})"
+        text = f"{event['caption']}   (fidelity {event['fidelity']:.2f}{', unsure' if is_unsure(event) else ''})"
     say(f"{seconds_text(event['start'])} - {seconds_text(event['end'])}  {text}")
 
 
