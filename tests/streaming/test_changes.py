@@ -129,5 +129,29 @@ def test_a_step_that_windows_do_not_smear_is_cut_where_it_is() -> None:
 def test_one_gap_and_one_short_window_leave_the_spacing_as_it_is() -> None:
     embeddings, times = axes(*[0] * 10, *[1] * 10)
     late = [*times[:10], *((start + 600, end + 600) for start, end in times[10:19]), (610.9, 611.5)]
-    found = decode_points("selective", embeddings, times=late, num_segments=4)
-    assert firsts(found) == firsts(decode_points("selective", embeddings, times=times, num_segments=4))
+    found = decode_points("selective", embeddings, times=late, num_segments=20)
+    assert firsts(found) == firsts(decode_points("selective", embeddings, times=times, num_segments=20)) == [0, 5, 10, 15]
+
+
+def test_the_longest_is_halved_wherever_it_lies() -> None:
+    embeddings, times = axes(*[0] * 6, *[1] * 14, *[2] * 7)
+    assert firsts(decode_points("selective", embeddings, times=times, num_segments=4)) == [0, 6, 13, 20]
+
+
+def test_a_change_soon_after_another_is_told_though_the_rate_alone_would_not_be_due() -> None:
+    embeddings, times = smeared(10.0, 4.0, 20.0)
+    assert cuts(online_points(embeddings, times, settings=OnlineSettings(rate=0.1))) == pytest.approx([10, 14], abs=0.5)
+
+
+def test_what_many_large_changes_have_raised_falls_while_nothing_happens() -> None:
+    embeddings, times = axes(*[place // 8 % 3 for place in range(160)], *[3] * 300, *[2] * 20)
+    embeddings[-20:] = torch.tensor([0.0, 0.0, 0.8, 0.6])  # 0.4 from what is before
+    found = firsts(online_points(embeddings, times, settings=OnlineSettings(rate=1.0)))
+    assert found[-1] == 460
+
+
+def test_a_stream_that_never_calms_down_is_told_at_the_rate() -> None:
+    angle = torch.arange(240) * 0.3
+    rows = torch.stack([angle.cos(), angle.sin()], dim=1)
+    times = [(place / 2, place / 2 + 2) for place in range(240)]
+    assert 8 <= len(online_points(rows, times, settings=OnlineSettings(rate=0.1))) <= 13
