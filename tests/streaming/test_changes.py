@@ -129,8 +129,8 @@ def test_a_step_that_windows_do_not_smear_is_cut_where_it_is() -> None:
 def test_one_gap_and_one_short_window_leave_the_spacing_as_it_is() -> None:
     embeddings, times = axes(*[0] * 10, *[1] * 10)
     late = [*times[:10], *((start + 600, end + 600) for start, end in times[10:19]), (610.9, 611.5)]
-    found = decode_points("selective", embeddings, times=late, num_segments=20)
-    assert firsts(found) == firsts(decode_points("selective", embeddings, times=times, num_segments=20)) == [0, 5, 10, 15]
+    for when in (times, late):
+        assert firsts(decode_points("selective", embeddings, times=when, num_segments=20)) == [0, 5, 10, 15]
 
 
 def test_the_longest_is_halved_wherever_it_lies() -> None:
@@ -155,3 +155,11 @@ def test_a_stream_that_never_calms_down_is_told_at_the_rate() -> None:
     rows = torch.stack([angle.cos(), angle.sin()], dim=1)
     times = [(place / 2, place / 2 + 2) for place in range(240)]
     assert 8 <= len(online_points(rows, times, settings=OnlineSettings(rate=0.1))) <= 13
+
+
+def test_what_was_spent_on_large_changes_is_saved_on_small_ones() -> None:
+    embeddings, times = axes(*[place // 8 % 3 for place in range(72)], *[3] * 12)
+    embeddings[72:] = torch.tensor([0.0, 0.0, 0.6, 0.8])  # 0.4 from what is before
+    settings = OnlineSettings(rate=0.25)
+    assert firsts(online_points(embeddings, times, settings=settings)) == list(range(0, 72, 8))
+    assert firsts(online_points(embeddings[64:], times[64:], settings=settings)) == [0, 8]

@@ -27,7 +27,8 @@ def written(sink: Sink, path: Path) -> str:
 
 def test_subrip(tmp_path: Path):
     assert written(SubRip(tmp_path / "a.srt"), tmp_path / "a.srt") == (
-        "1\n00:00:00,000 --> 00:01:01,250\na cat & <b>Bär</b> --> two\n\n2\n01:02:03,004 --> 01:02:03,504\n(unsure) a dog\n\n"
+        "1\n00:00:00,000 --> 00:01:01,250\na cat & <b>Bär</b> --> two\n\n"
+        "2\n01:02:03,004 --> 01:02:03,504\n(unsure) a dog\n\n"
     )
 
 

@@ -145,8 +145,8 @@ def _sinks(options: Namespace) -> Iterator[list["Sink"]]:
     kinds = ((SubRip, options.srt), (WebVtt, options.vtt), (JsonLines, options.jsonl))
     paths = [path for _, path in kinds if path is not None]
     for path in paths:
-        check_can_write(path)
-    if len(set(paths)) < len(paths):
+        check_can_write(path, read=[options.source])
+    if len({path.resolve() for path in paths}) < len(paths):
         raise ValueError(f"{paths[-1]} was named for two kinds of output: give each a file of its own")
     sinks: list[Sink] = [kind(path) for kind, path in kinds if path is not None]
     try:

@@ -33,7 +33,7 @@ class Shelf:
         self._uploads: OrderedDict[str, Upload] = OrderedDict()
 
     def put(self, content: bytes, *, name: str, kind: MediaKind) -> Upload:
-        """Keep a medium; the same content is kept once. TooLarge for what is larger than all room, Busy without disk."""
+        """Keep a medium; the same content is kept once. TooLarge where no room could be made, Busy on a full disk."""
         if len(content) > self._most_bytes:
             raise TooLarge(f"uploads of {self._most_bytes} bytes in all are kept, and this one has more: send less")
         key = f"upload-{hashlib.sha256(content).hexdigest()[:24]}"
@@ -70,4 +70,6 @@ def _write(path: Path, content: bytes) -> None:
         path.write_bytes(content)
     except OSError as error:
         path.unlink(missing_ok=True)
-        raise Busy(f"the upload could not be kept ({error.strerror}): free space on the service's disk", after=60) from error
+        raise Busy(
+            f"the upload could not be kept ({error.strerror}): free space on the service's disk", after=60
+        ) from error
