@@ -253,6 +253,7 @@ def test_a_stream_is_followed_to_its_end_and_deleted(served: Running) -> None:
     created = served.post("/v1/streams", {"source": "door", "rate": 1.0, "triggers": ["a red ball"], "window": 1.0})
     assert created.status_code == 201, created.text
     key = created.json()["id"]
+    assert served.service.streams.get(key).settings.online == "clear"  # as `watch --online`
     events = list(served.events(f"/v1/streams/{key}/events"))
     kinds = [event["event"] for event in events]
     assert {"window", "segment", "summary"} <= set(kinds)

@@ -1,12 +1,13 @@
 """The same events in every format; files that hold all that came at any moment, and say when the disk is full."""
 
 import json
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from vljepa.streaming.sinks import JsonLines, Sink, SubRip, WebVtt, server_sent
+from vljepa.streaming.sinks import UNSURE, JsonLines, Sink, SubRip, WebVtt, server_sent
 
 EVENTS: list[dict[str, Any]] = [
     {"event": "segment", "start": 0.0, "end": 61.25, "caption": "a cat & <b>Bär</b> -->\n\n two", "fidelity": 0.5},
@@ -38,6 +39,11 @@ def test_webvtt_is_escaped(tmp_path: Path):
         "00:00:00.000 --> 00:01:01.250\na cat &amp; &lt;b&gt;Bär&lt;/b&gt; --&gt; two\n\n"
         "01:02:03.004 --> 01:02:03.504\n(unsure) a dog\n\n"
     )
+
+
+def test_the_page_draws_the_line_where_subtitles_do():
+    page = resources.files("vljepa") / "serving" / "static" / "make.js"
+    assert f"export const UNSURE = {UNSURE};" in page.read_text()
 
 
 def test_json_lines_hold_every_event(tmp_path: Path):

@@ -12,6 +12,7 @@ from starlette.datastructures import UploadFile
 from vljepa.serving.service.media import From, Given
 from vljepa.serving.service.refusals import NotMedia
 from vljepa.serving.service.shelf import Upload
+from vljepa.streaming.cuts import Method
 
 Second = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=100_000)]
@@ -141,7 +142,7 @@ class StreamRequest(Shape):
     """A source to watch: a name that the service knows, a path in an open folder, or a medium's id."""
 
     source: str
-    online: Literal["cluster", "change", "variance"] | None = "cluster"
+    online: Method | None = "clear"
     rate: float = 0.2
     query: Text = ""
     window: float = 2.0
