@@ -107,7 +107,7 @@ def _is_told(event: Event) -> bool:
 
 def is_unsure(event: Event) -> bool:
     """Whether a segment's caption keeps so little of what was seen that this has to be said with it."""
-    fidelity = event["fidelity"]
+    fidelity: float | None = event["fidelity"]
     return fidelity is not None and fidelity < UNSURE
 
 
