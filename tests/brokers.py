@@ -37,12 +37,12 @@ def brokering(port: int, *, anonymous: bool = True) -> Iterator[None]:
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
     thread.start()
-    assert up.wait(20), "the broker did not start"
+    assert up.wait(90), "the broker did not start"
     try:
         yield
     finally:
         loop.call_soon_threadsafe(ending.set)
-        thread.join(20)
+        thread.join(90)
         loop.close()
 
 
@@ -60,7 +60,7 @@ def listening(port: int, topic: str) -> Iterator[list[tuple[str, str]]]:
     client.connect("127.0.0.1", port)
     client.loop_start()
     client.subscribe(topic, 1)
-    assert subscribed.wait(10)
+    assert subscribed.wait(90)
     try:
         yield heard
     finally:

@@ -100,6 +100,9 @@ def test_questions(refused: Any, picture: Path):
 def test_ranges_and_settings(refused: Any, video: Path, tmp_path: Path):
     assert "ends at" in refused("caption", video, "--start", "100")
     assert "before the start" in refused("caption", video, "--start", "3", "--end", "2")
+    assert "ends at" in refused("caption", video, "--start", "1e300")
+    assert "shows nothing from 1e+300 s on" in refused("watch", video, "--start", "1e300")
+    assert "shows nothing from 0 s to 0 s" in refused("watch", video, "--end", "0")
     assert "the hop is 0 s" in refused("watch", video, "--hop", "0")
     assert "the rate is -1" in refused("watch", video, "--rate=-1")
     assert "trigger number 2 is empty" in refused("watch", video, "--trigger", "a cat", "--trigger", " ")
@@ -153,12 +156,22 @@ def test_sources_of_watch(refused: Any, video: Path, tmp_path: Path):
 def test_sinks_of_watch(refused: Any, video: Path, tmp_path: Path):
     assert "no address to post to" in refused("watch", video, "--webhook", "example.org")
     same = tmp_path / "same"
-    assert "named for two kinds" in refused("watch", video, "--srt", same, "--jsonl", same)
+    assert "named for two kinds" in refused("watch", video, "--srt", same, "--jsonl", tmp_path / "." / "same")
     assert "no folder" in refused("watch", video, "--vtt", tmp_path / "nowhere" / "a.vtt")
     assert "is no MQTT address" in refused("watch", video, "--mqtt", "broker.local/door")
     assert "is no port to listen on" in refused("watch", video, "--serve-events", "door")
     assert "say what to watch for" in refused("watch", video, "--save-clips", tmp_path / "clips")
     assert "seconds before are -1" in refused("watch", video, "--save-clips", tmp_path, "--before=-1", "--trigger", "a")
+
+
+def test_nothing_is_written_over_what_is_read(refused: Any, video: Path, tmp_path: Path):
+    clip, link = tmp_path / "clip.mp4", tmp_path / "link.srt"
+    clip.write_bytes(video.read_bytes())
+    link.symlink_to(clip)
+    for option in ("--srt", "--vtt", "--jsonl"):
+        assert "would be written over" in refused("watch", clip, option, link)
+    assert "would be written over" in refused("embed", clip, "--out", clip)
+    assert clip.read_bytes() == video.read_bytes()
 
 
 @pytest.mark.parametrize("option", ["--srt", "--vtt", "--jsonl"])

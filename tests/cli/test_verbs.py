@@ -19,6 +19,7 @@ from tests.data.made_videos import noisy, remuxed
 from tests.servers import Visit, serving, standard_input
 
 import vljepa
+from vljepa.cli import watch
 from vljepa.cli.main import VERBS, main
 
 SOURCE = str(Path(vljepa.__file__).parents[1])
@@ -171,6 +172,12 @@ def test_words_for_people_go_to_standard_output(
     assert "16 numbers" in capsys.readouterr().out
     assert main(["ask", str(picture), "what is it", "--candidates", "cat", *model]) == 0
     assert capsys.readouterr().out.startswith("cat\n")
+
+
+@pytest.mark.parametrize(("fidelity", "words"), [(0.4, "a dog   (fidelity 0.40, unsure)"), (0.5, "(fidelity 0.50)")])
+def test_watch_says_which_captions_are_unsure(fidelity: float, words: str, capsys: pytest.CaptureFixture[str]):
+    watch._say_event({"event": "segment", "start": 0.0, "end": 2.0, "caption": "a dog", "fidelity": fidelity})
+    assert words in capsys.readouterr().out
 
 
 def test_doctor_looks_at_everything(

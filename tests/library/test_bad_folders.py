@@ -43,6 +43,16 @@ def test_what_is_no_medium_is_told_and_not_tried_again(library: Library, media: 
     assert reasons(again) == said
 
 
+def test_pipes_and_devices_are_told_and_not_waited_for(library: Library, media: Path):
+    os.mkfifo(media / "pipe.mp4")
+    (media / "endless.mp4").symlink_to("/dev/zero")
+    indexed = library.add([media], settings=SETTINGS)
+    assert indexed.counts.added == 4
+    said = reasons(indexed)
+    assert set(said) == {"pipe.mp4", "endless.mp4"}
+    assert all("is a pipe or a device" in sentence for sentence in said.values())
+
+
 def test_a_file_that_becomes_whole_is_indexed_then(library: Library, media: Path):
     whole = (media / "white.mp4").read_bytes()
     (media / "white.mp4").write_bytes(whole[: len(whole) // 2])

@@ -1,6 +1,8 @@
 """The API over HTTP: what clients send, what they get, and how it is said no to them."""
 
 import base64
+import errno
+import hashlib
 import io
 import os
 import re
@@ -18,6 +20,7 @@ import pytest
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
 from tests.serving.services import Running, running, wait_for
+from tests.serving.test_media import gif
 
 from vljepa.embedder import Embedder
 from vljepa.library import IndexSettings, Library
@@ -250,6 +253,7 @@ def test_a_stream_is_followed_to_its_end_and_deleted(served: Running) -> None:
     created = served.post("/v1/streams", {"source": "door", "rate": 1.0, "triggers": ["a red ball"], "window": 1.0})
     assert created.status_code == 201, created.text
     key = created.json()["id"]
+    assert served.service.streams.get(key).settings.online == "clear"  # as `watch --online`
     events = list(served.events(f"/v1/streams/{key}/events"))
     kinds = [event["event"] for event in events]
     assert {"window", "segment", "summary"} <= set(kinds)
@@ -440,3 +444,47 @@ def test_the_end_finishes_what_was_accepted(embedder: Embedder, folder: Path, pi
     assert events[-1]["event"] == "state"
     (summary,) = (event for event in events if event["event"] == "summary")
     assert summary["interrupted"]  # it was not waited for until the film was over
+
+
+def test_an_upload_that_would_not_be_read_is_not_kept_in_any_way(embedder: Embedder, folder: Path) -> None:
+    content = gif(60, 64)
+    with running(embedder, limits=Limits(moving_pixels=50 * 64 * 64)) as served:
+        refused(served.client.post("/v1/media", files={"file": ("a.gif", content)}), 413, "too many frames")
+        refused(served.client.post("/v1/caption", files={"file": ("a.gif", content)}), 413, "too many frames")
+        key = f"upload-{hashlib.sha256(content).hexdigest()[:24]}"
+        refused(served.post("/v1/streams", {"source": key}), 404, "send the medium again")
+        assert list(served.service.shelf._folder.iterdir()) == []
+
+
+def test_strangers_leave_nothing_behind(embedder: Embedder, picture: Path) -> None:
+    with running(embedder, token="a secret of the house") as served:
+        reply = httpx.post(f"{served.address}/v1/session", files={"file": ("a.jpg", picture.read_bytes())})
+        refused(reply, 415, "send application/json")
+        assert list(served.service.shelf._folder.iterdir()) == []
+
+
+def test_a_full_disk_takes_no_upload_and_no_other_request_with_it(
+    served: Running, picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> int:
+        with path.open("wb") as begun:
+            begun.write(content[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    content = picture.read_bytes() + b"\0"
+    before = sorted(served.service.shelf._folder.iterdir())
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "write_bytes", full)
+        refused(served.client.post("/v1/media", files={"file": ("a.jpg", content)}), 503, r"No space left.*free space")
+        assert served.post("/v1/embeddings", {"input": "a"}).status_code == 200
+    assert sorted(served.service.shelf._folder.iterdir()) == before
+    assert served.client.post("/v1/media", files={"file": ("a.jpg", content)}).status_code == 201
+
+
+def test_numbers_and_names_beyond_all_measure_are_the_askers_mistake(served: Running) -> None:
+    refused(served.client.get(f"/v1/segments/{'9' * 30}/thumbnail"), 404, "no thumbnail")
+    refused(served.client.get("/v1/segments/-1/thumbnail"), 404, "no thumbnail")
+    far = {"type": "path", "path": "colours.mp4", "start": 1e300}
+    refused(served.post("/v1/caption", {"medium": far}), 422, "ends at")
+    refused(served.client.get("/healthz", headers={"host": "[::1"}), 403, "does not answer to the name")
+    refused(served.post("/v1/search", {"text": "a"}, headers={"origin": "http://[::1"}), 403, "other sites")

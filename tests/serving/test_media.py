@@ -142,17 +142,17 @@ def test_roots_hold_against_dots_links_and_absolute_paths(tmp_path: Path) -> Non
 
 def test_uploads_are_kept_once_under_no_name_of_theirs_and_the_oldest_make_room() -> None:
     shelf = Shelf(most_bytes=250)
-    first = shelf.put(b"a" * 100, name="../../etc/passwd")
+    first = shelf.put(b"a" * 100, name="../../etc/passwd", kind="video")
     assert first.path.parent == shelf._folder
     assert first.path.name == first.id
-    assert shelf.put(b"a" * 100, name="again.mp4") == first
-    second = shelf.put(b"b" * 100, name="")
+    assert shelf.put(b"a" * 100, name="again.mp4", kind="video") == first
+    second = shelf.put(b"b" * 100, name="", kind="video")
     shelf.get(first.id)
-    third = shelf.put(b"c" * 100, name="")
+    third = shelf.put(b"c" * 100, name="", kind="video")
     assert [path.name for path in sorted(shelf._folder.iterdir())] == sorted([first.id, third.id])
     with pytest.raises(NotFound, match="send the medium again"):
         shelf.get(second.id)
     with pytest.raises(TooLarge, match="send less"):
-        shelf.put(b"d" * 300, name="")
+        shelf.put(b"d" * 300, name="", kind="video")
     shelf.close()
     assert not shelf._folder.exists()

@@ -1,5 +1,6 @@
 """The issue's list of bad input, through `watch` itself: one sentence with what to do, or what can be seen is told."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ def test_what_holds_no_video_is_one_sentence_that_says_what_to_do(tiny_embedder:
     whole = encode_mp4(numbered(20), fps=10.0)
     (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "empty.mp4").touch()
+    os.mkfifo(tmp_path / "pipe.mp4")
     without_frames = written(tmp_path / "none.mkv", numbered(1))
     with_damaged_packets(without_frames, first=0, count=1)
     sentences = {
@@ -34,6 +36,7 @@ def test_what_holds_no_video_is_one_sentence_that_says_what_to_do(tiny_embedder:
         sound_only(tmp_path / "song.m4a"): "has no video track (only sound)",
         tmp_path / "cut.mp4": "was cut short: copy, download or record it again",
         tmp_path / "empty.mp4": "is empty (0 bytes): copy or download it again",
+        tmp_path / "pipe.mp4": "is a pipe or a device: give a file, or let watch read it from standard input (-)",
         without_frames: "none.mkv has no frame that can be decoded",
     }
     for source, sentence in sentences.items():

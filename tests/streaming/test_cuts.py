@@ -7,7 +7,7 @@ import pytest
 import torch
 from tests.streaming.made_streams import DIM, scenes, window_times
 
-from vljepa.streaming.cuts import RULES, Method, cluster
+from vljepa.streaming.cuts import RULES, Method, clear, cluster
 from vljepa.streaming.open_segment import OpenSegment, Place
 from vljepa.streaming.segment import chain_ward, unit_rows
 
@@ -71,3 +71,45 @@ def test_a_split_leaves_the_rest_open():
     assert len(segment) == 4
     assert not np.any(segment.older)
     assert segment.close().segment.start == point.segment.end
+
+
+def test_clear_says_nothing_before_there_are_windows_clear_of_the_cut():
+    assert clear(opened(step(1, 2, cosine=0.0)), 1).worth == 0
+    assert clear(opened(step(2, 2, cosine=0.0)), 1).worth > 0.99
+
+
+@pytest.mark.parametrize(("after", "worth"), [(3, 0.0), (4, 1.0)])
+def test_clear_keeps_the_length_of_a_window_from_the_latest_cut_and_not_from_the_beginning(after: int, worth: float):
+    windows = torch.cat([torch.eye(DIM)[:1].expand(6, DIM), step(after, 2, cosine=0.0)])
+    segment = opened(windows)
+    segment.split(6)
+    assert clear(segment, 1).worth == pytest.approx(worth, rel=2e-3)
+    assert clear(opened(step(after, 2, cosine=0.0)), 1).worth > 0.99
+
+
+def test_sides_that_cancel_each_other_out_are_like_nothing():
+    one, other = torch.eye(DIM)[:2]
+    assert RULES["change"](opened(torch.stack([one, -one, other, other])), 2).worth == 1.0
+
+
+def test_windows_across_the_latest_cut_are_left_out_also_when_they_are_no_longer_held():
+    pure = torch.eye(DIM)
+    segment = opened(pure[[0] * 7 + [2] * 2 + [1] * 40], keep=60)
+    segment.split(7)  # at 4.25 s: windows 7 and 8 begin before it
+    expected = segment.close().embedding
+    segment = opened(pure[[0] * 7 + [2] * 2 + [1] * 4], keep=8)
+    segment.split(7)
+    for row, times in zip(unit_rows(pure[[1] * 40]), window_times(60)[13:53], strict=True):
+        segment.add(Place(row, *times))
+    assert torch.equal(segment.close().embedding, expected)
+    assert torch.equal(expected, pure[1])
+
+
+@pytest.mark.parametrize("following", [2, 30])
+def test_what_is_held_as_a_sum_ends_with_its_segment(following: int):
+    """The only window held of a segment lies across its end; a short one that follows has none that lies in it."""
+    pure = torch.eye(DIM)
+    segment = opened(pure[[1] * 40 + [2] + [3] * following], keep=following + 1)
+    assert segment.oldest == 40
+    assert torch.equal(segment.split(41).embedding, pure[1])
+    assert torch.equal(segment.close().embedding, pure[3])

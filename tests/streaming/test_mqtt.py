@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+from collections.abc import Callable
 
 import pytest
 from tests.brokers import brokering, free_port, listening
@@ -14,9 +15,11 @@ SEGMENT = {"event": "segment", "start": 0.0, "end": 2.0, "time": 1.0, "caption":
 SUMMARY = {"event": "summary", "windows": 3, "decodes": 1}
 
 
-def wait_until(true: object, *, seconds: float = 10.0) -> None:
+def wait_until(true: Callable[[], bool], *, seconds: float = 90.0) -> None:
+    """On a busy machine a broker needs long to begin, and the client tries again after 1, 2, 4 ... 30 seconds."""
     deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:  # type: ignore[operator]
+    while not true():
+        assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.02)
 
 
@@ -36,13 +39,12 @@ def test_events_arrive_in_order_under_their_kind() -> None:
 def test_what_waits_for_a_broker_that_comes_late_arrives() -> None:
     port = free_port()
     sink = Mqtt(f"mqtt://127.0.0.1:{port}/late")
-    begin = time.monotonic()
-    sink.put(SEGMENT)
-    assert time.monotonic() - begin < 0.5
+    sink.put(SEGMENT)  # it returns, though there is nobody yet
+    assert sink.undelivered == 1
     with brokering(port), listening(port, "late/#") as heard:
-        wait_until(lambda: len(heard) == 1)
+        wait_until(lambda: len(heard) == 1 and sink.undelivered == 0)
         sink.close()
-    assert len(heard) == 1
+    assert [topic for topic, _ in heard] == ["late/segment"]
 
 
 def test_a_broker_that_never_comes_is_told(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -62,11 +64,12 @@ def test_a_broker_that_never_comes_is_told(monkeypatch: pytest.MonkeyPatch, capl
 
 
 def test_a_refused_password_is_the_reason(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(mqtt, "GRACE", 3.0)
+    monkeypatch.setattr(mqtt, "GRACE", 0.2)
     port = free_port()
     with brokering(port, anonymous=False):
         sink = Mqtt(f"mqtt://127.0.0.1:{port}/closed")
         sink.put(SEGMENT)
+        wait_until(lambda: "refused" in sink._reason)
         with caplog.at_level(logging.WARNING, logger="vljepa"):
             sink.close()
     assert "it refused: Not authorized" in caplog.text

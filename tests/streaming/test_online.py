@@ -10,7 +10,7 @@ from tests.streaming.made_streams import DIM, adversarial, planted, scenes, wind
 
 from vljepa.streaming.chooser import pushed
 from vljepa.streaming.cuts import Method
-from vljepa.streaming.online import MINUTE, OnlineSegmenter, OnlineSettings, online_points
+from vljepa.streaming.online import MINUTE, Budget, OnlineSegmenter, OnlineSettings, online_points
 from vljepa.streaming.selective import DecodePoint, coverage, decode_points
 
 METHODS = get_args(Method)
@@ -44,6 +44,15 @@ def test_less_than_one_decode_a_minute_keeps_its_distance(method: Method):
     seconds = seconds_of_decodes(adversarial("white noise", 1000), settings=OnlineSettings(method=method, rate=0.01))
     assert len(seconds) >= 3
     assert min(following - one for one, following in pairwise(seconds)) >= 100
+
+
+@pytest.mark.parametrize(("rate", "most"), [(0.013, 1), (1 / 93, 1), (0.2, 12), (2.05, 123), (0.049, 2)])
+def test_a_budget_is_what_a_minute_allows_also_where_floats_fall_short(rate: float, most: int):
+    budget, spent = Budget(rate), 0
+    while budget.allows(0.0):
+        budget.spend(0.0)
+        spent += 1
+    assert spent == most
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -26,7 +26,7 @@ def run(options: Namespace) -> None:
     if not options.media and not options.text:
         raise ValueError("there is nothing to embed: give pictures, videos, or --text")
     if options.out is not None:
-        check_can_write(options.out)
+        check_can_write(options.out, read=options.media)
     entries, model = _entries(options)
     vectors = [entry.pop("vector") for entry in entries]
     if options.out is not None:

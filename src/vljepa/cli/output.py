@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,14 +29,16 @@ def note(line: str) -> None:
     print(line.encode(errors="backslashreplace").decode(), file=sys.stderr, flush=True)
 
 
-def check_can_write(path: Path) -> None:
-    """ValueError where a file of that name cannot be made: asked before long work, not after it."""
+def check_can_write(path: Path, *, read: Iterable[str | Path] = ()) -> None:
+    """ValueError where a file of that name cannot be made, or is one that is `read`: asked before long work."""
     if path.is_dir():
         raise ValueError(f"{path} is a folder: give the name of a file to write")
     if not path.parent.is_dir():
         raise ValueError(f"there is no folder {path.parent} to write {path.name} into: make it first")
     if not os.access(path.parent, os.W_OK):
         raise ValueError(f"the folder {path.parent} may not be written: name another one")
+    if path.exists() and any(os.path.exists(source) and path.samefile(source) for source in read):
+        raise ValueError(f"{path} is what is read, and would be written over: name another file")
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -40,7 +40,7 @@ def run(options: Namespace) -> None:
     from vljepa.library import Library
 
     if options.show:
-        check_can_write(Path(options.show))
+        check_can_write(Path(options.show), read=[options.like] if options.like else [])
     Library.open(options.folder).close()  # says at once where there is none
     with Library.open(options.folder, open_model(options).embedder) as library:
         found = library.search(

@@ -145,8 +145,8 @@ def _sinks(options: Namespace) -> Iterator[list["Sink"]]:
     kinds = ((SubRip, options.srt), (WebVtt, options.vtt), (JsonLines, options.jsonl))
     paths = [path for _, path in kinds if path is not None]
     for path in paths:
-        check_can_write(path)
-    if len(set(paths)) < len(paths):
+        check_can_write(path, read=[options.source])
+    if len({path.resolve() for path in paths}) < len(paths):
         raise ValueError(f"{paths[-1]} was named for two kinds of output: give each a file of its own")
     sinks: list[Sink] = [kind(path) for kind, path in kinds if path is not None]
     try:
@@ -181,6 +181,8 @@ def _say_event(event: dict[str, Any]) -> None:
     if event["event"] == "summary":
         _say_summary(event)
         return
+    from vljepa.streaming.sinks import is_unsure
+
     if event["event"] == "trigger":
         text = f"! {event['text']}   (score {event['score']:.1f})"
     elif event["event"] == "clip":
@@ -188,7 +190,7 @@ def _say_event(event: dict[str, Any]) -> None:
     elif event["caption"] is None:
         text = "(not decoded)"
     else:
-        text = f"{event['caption']}   (fidelity {event['fidelity']:.2f})"
+        text = f"{event['caption']}   (fidelity {event['fidelity']:.2f}{', unsure' if is_unsure(event) else ''})"
     say(f"{seconds_text(event['start'])} - {seconds_text(event['end'])}  {text}")
 
 

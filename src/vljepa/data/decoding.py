@@ -32,6 +32,8 @@ else:
 _SPARSE_SECONDS = 5.0
 RAW_RATE = 25.0
 _BITS = 8
+# Beyond it FFmpeg cannot count.
+_LATEST = 2**62
 
 
 class Decoder(Footage):
@@ -132,7 +134,7 @@ class Decoder(Footage):
         self._untouched = False
         assert self._origin is not None, "only footage with time stamps is sought"
         try:
-            self._container.seek(int(seconds / self._tick + self._origin), stream=self._stream)
+            self._container.seek(int(min(seconds / self._tick + self._origin, _LATEST)), stream=self._stream)
         except av.FFmpegError:
             return False
         return True

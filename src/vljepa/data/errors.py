@@ -28,5 +28,7 @@ def check_file(source: Path | bytes) -> None:
         raise MediaError(f"{source}: there is no such file: check the path")
     if source.is_dir():
         raise MediaError(f"{source} is a folder: give a picture or video file")
-    if source.is_file() and source.stat().st_size == 0:
+    if not source.is_file():  # a pipe that nobody writes into would be waited for
+        raise MediaError(f"{source} is a pipe or a device: give a file, or let watch read it from standard input (-)")
+    if source.stat().st_size == 0:
         raise MediaError(f"{source} is empty (0 bytes): copy or download it again")

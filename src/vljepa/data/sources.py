@@ -4,7 +4,7 @@ from pathlib import Path
 
 from vljepa.data.container import is_address, is_camera
 from vljepa.data.decoding import Decoder
-from vljepa.data.errors import STANDARD_INPUT, MediaError, name_of
+from vljepa.data.errors import STANDARD_INPUT, MediaError, check_file, name_of
 from vljepa.data.folder import FrameFolder
 from vljepa.data.image import Animation, is_animation, is_image
 from vljepa.data.network import Network
@@ -26,6 +26,7 @@ def open_footage(source: Path | bytes | str, *, size: int | None = None, fps: fl
         raise MediaError(f"{name_of(source)} is no folder of frames and has its own times: leave the fps ({fps:g}) out")
     if isinstance(source, str):
         return Network(source, size=size) if is_address(source) else Decoder(source, size=size)
+    check_file(source)
     if not is_image(source):
         return Decoder(source, size=size)
     if not is_animation(source):

@@ -124,7 +124,7 @@ class Video:
             any_shot = True
             yield shot.seconds, shot.pixels()
         if not any_shot:
-            raise _no_frames(footage)
+            raise _no_frames(footage) if start is None and end is None else _nothing_between(footage, start, end)
 
     def sample_times(
         self,
@@ -242,6 +242,11 @@ def _check_range(start: float | None, end: float | None, *, name: str) -> None:
         raise MediaError(f"{name}: the start is {start:g} s: give 0 or more")
     if end is not None and end < (start or 0.0):
         raise MediaError(f"{name}: the end ({end:g} s) lies before the start ({start or 0:g} s): swap them")
+
+
+def _nothing_between(footage: Footage, start: float | None, end: float | None) -> MediaError:
+    until = "" if end is None else f" to {end:g} s"
+    return MediaError(f"{footage.name} shows nothing from {start or 0:g} s{until} on: give seconds that lie in it")
 
 
 def _no_frames(footage: Footage) -> MediaError:

@@ -174,14 +174,21 @@ class Changes:
 def hashed(path: str) -> FileFacts | Failure:
     """A file's size, time and sha256."""
     try:
+        if os.path.exists(path) and not os.path.isfile(path):  # a pipe without a writer, a device without an end
+            return _unread(path, f"{path} is a pipe or a device: put a file in its place")
         with open(path, "rb") as file:
             facts = os.fstat(file.fileno())
             digest = hashlib.sha256()
             while content := file.read(_HASH_BYTES):
                 digest.update(content)
     except OSError as error:
-        return Failure(path=path, size=-1, mtime_ns=time.time_ns(), error=f"{path} cannot be read ({error.strerror})")
+        return _unread(path, f"{path} cannot be read ({error.strerror})")
     return FileFacts(path=path, size=facts.st_size, mtime_ns=facts.st_mtime_ns, sha256=digest.hexdigest())
+
+
+def _unread(path: str, error: str) -> Failure:
+    """One that is tried again the next time."""
+    return Failure(path=path, size=-1, mtime_ns=time.time_ns(), error=error)
 
 
 def copied(store: Store, engine: Engine, twin: Medium, file: FileFacts) -> NewMedium:

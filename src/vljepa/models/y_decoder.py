@@ -96,7 +96,8 @@ class YDecoder(nn.Module):
             said = torch.cat([said[parent], word[:, None]], dim=1)
             # The cache holds beams that are alive, in their order.
             kept = (alive.cumsum(0) - 1)[parent]
-            alive = alive[parent] & (word != self.settings.stop) & (likelihood.flatten() > -torch.inf)
+            # A beam that has ended can only say the end again.
+            alive = (word != self.settings.stop) & (likelihood.flatten() > -torch.inf)
             over = ~alive.view(-1, beams).any(1) | (said.shape[1] >= max_tokens)
             for item in over.nonzero().flatten().tolist():
                 beam = slice(item * beams, (item + 1) * beams)

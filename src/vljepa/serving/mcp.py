@@ -105,7 +105,7 @@ def _add_watching(server: MCPServer, service: Service) -> None:
         """
         if not 0 < seconds <= MOST_SECONDS:
             raise ValueError(f"{seconds:g} s are not watched: ask for more than 0, at most {MOST_SECONDS:g}")
-        settings = WatchSettings(online="cluster", rate=rate, triggers=TriggerSettings(texts=tuple(triggers or ())))
+        settings = WatchSettings(online="clear", rate=rate, triggers=TriggerSettings(texts=tuple(triggers or ())))
         stream = service.watch(source, settings=settings)
         try:
             stream.join(seconds)

@@ -123,7 +123,7 @@ class OnlineSegmenter:
 
     def _is_due(self, cut: Cut, last: int, *, now: float) -> bool:
         """Whether a cut is worth it, nothing better has come up for a while, and it can be paid."""
-        settled = min(last - cut.boundary, last - self._best_since) >= self.settings.smooth
+        settled = last - self._best_since >= self.settings.smooth
         return settled and cut.worth >= self._threshold and self._budget.allows(now)
 
     def _cut(self, opened: OpenSegment, cut: Cut, *, now: float) -> DecodePoint:
@@ -156,7 +156,7 @@ class Budget:
 
     def __init__(self, rate: float) -> None:
         self._seconds = max(MINUTE, 1 / rate)
-        # A hair more, for rates such as 0.05 whose product with 60 falls short of a whole number.
+        # A hair more: of rates such as 2.05 and 0.013 a minute or 1 / rate seconds fall short of a whole number.
         self._most = math.floor(rate * self._seconds + 1e-9)
         self._spent: deque[float] = deque()
 

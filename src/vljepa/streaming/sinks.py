@@ -10,6 +10,8 @@ from vljepa.streaming.watch import Event
 
 # A subtitle that is gone at once cannot be read: the one of a stream of a single frame stays this long.
 SHORTEST_SUBTITLE = 0.5
+# Below this fidelity the words keep little of the embedding, and whoever reads them is told (the page's: make.js).
+UNSURE = 0.5
 
 
 class Sink(Protocol):
@@ -73,7 +75,7 @@ class SubRip(_EventFile):
         if not _is_told(event):
             return ""
         self._number += 1
-        return f"{self._number}\n{_span(event, decimal=',')}\n{_one_line(event['caption'])}\n\n"
+        return f"{self._number}\n{_span(event, decimal=',')}\n{_words(event)}\n\n"
 
 
 class WebVtt(_EventFile):
@@ -85,7 +87,7 @@ class WebVtt(_EventFile):
         """The cue of a segment that has a caption, with the three characters escaped that WebVTT reserves."""
         if not _is_told(event):
             return ""
-        caption = _one_line(event["caption"]).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        caption = _words(event).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
         return f"{_span(event, decimal='.')}\n{caption}\n\n"
 
 
@@ -103,9 +105,15 @@ def _is_told(event: Event) -> bool:
     return event["event"] == "segment" and bool((event["caption"] or "").strip())
 
 
-def _one_line(caption: str) -> str:
-    """An empty line would end the cue."""
-    return " ".join(caption.split())
+def is_unsure(event: Event) -> bool:
+    """Whether a segment's caption keeps so little of what was seen that this has to be said with it."""
+    fidelity: float | None = event["fidelity"]
+    return fidelity is not None and fidelity < UNSURE
+
+
+def _words(event: Event) -> str:
+    """The caption on one line, since an empty one would end the cue; marked where it is unsure."""
+    return " ".join([*(["(unsure)"] if is_unsure(event) else []), *event["caption"].split()])
 
 
 def _span(event: Event, *, decimal: str) -> str:

@@ -32,33 +32,33 @@ def routes(service: Service) -> APIRouter:
     @router.post("/embeddings", openapi_extra=body_of(EmbeddingsRequest))
     async def embeddings(request: Request) -> dict[str, Any]:
         """Embeddings of texts, pictures and videos in one space, in the shape of OpenAI's API."""
-        asked = await read_request(request, EmbeddingsRequest, service.shelf)
+        asked = await read_request(request, EmbeddingsRequest, service.keep)
         return await run_in_threadpool(_embeddings, service, asked)
 
     @router.post("/classify", openapi_extra=body_of(ClassifyRequest))
     async def classify(request: Request) -> dict[str, Any]:
         """Which of the labels fits a picture or video, best first, with the probability that it is none of them."""
-        asked = await read_request(request, ClassifyRequest, service.shelf)
+        asked = await read_request(request, ClassifyRequest, service.keep)
         medium = medium_of(asked.medium)
         return asdict(await run_in_threadpool(service.classify, medium, asked.labels, query=asked.query))
 
     @router.post("/answer", openapi_extra=body_of(AnswerRequest))
     async def answer(request: Request) -> dict[str, Any]:
         """The answer to a question about a picture or video: the best candidate, or decoded text without candidates."""
-        asked = await read_request(request, AnswerRequest, service.shelf)
+        asked = await read_request(request, AnswerRequest, service.keep)
         medium, candidates = medium_of(asked.medium), asked.candidates
         return asdict(await run_in_threadpool(service.answer, medium, asked.question, candidates=candidates))
 
     @router.post("/caption", openapi_extra=body_of(CaptionRequest))
     async def caption(request: Request) -> dict[str, Any]:
         """What the model says of a picture or video, and how well the words keep the embedding's meaning."""
-        asked = await read_request(request, CaptionRequest, service.shelf)
+        asked = await read_request(request, CaptionRequest, service.keep)
         return asdict(await run_in_threadpool(service.caption, medium_of(asked.medium), query=asked.query))
 
     @router.post("/search", openapi_extra=body_of(SearchRequest))
     async def search(request: Request) -> dict[str, Any]:
         """Moments of the library that fit a text, an example, or both, and the probability that there is no match."""
-        asked = await read_request(request, SearchRequest, service.shelf)
+        asked = await read_request(request, SearchRequest, service.keep)
         like = None if asked.like is None else medium_of(asked.like)
         values = asked.model_dump(exclude={"like"})
         return await run_in_threadpool(lambda: service.search(like=like, **values))

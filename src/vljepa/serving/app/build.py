@@ -78,7 +78,7 @@ def _add_service_routes(app: FastAPI, service: Service, access: Access, metrics:
     @app.post("/v1/session", tags=["service"], status_code=204, openapi_extra=body_of(SessionRequest))
     async def session(request: Request) -> Response:
         """Let this browser in: the token for a cookie, since a player cannot send headers."""
-        asked = await read_request(request, SessionRequest, service.shelf)
+        asked = await read_request(request, SessionRequest)
         if not access.is_token(asked.token):
             raise Stranger("this is not the token that the service was started with")
         answer = Response(status_code=204)

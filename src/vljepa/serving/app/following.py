@@ -29,7 +29,7 @@ def routes(service: Service) -> APIRouter:
     @router.post("", status_code=201, openapi_extra=body_of(StreamRequest))
     async def create(request: Request) -> dict[str, Any]:
         """Watch a source: a name that the service was started with, a path, or a medium's id."""
-        asked = await read_request(request, StreamRequest, service.shelf)
+        asked = await read_request(request, StreamRequest)
         stream = await run_in_threadpool(service.watch, asked.source, settings=_settings(asked))
         return stream.facts()
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -46,12 +46,12 @@ class Access:
 
     def check(self, method: str, path: str, headers: Mapping[str, str]) -> None:
         """Stranger or Forbidden for who may not ask."""
-        host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+        host = _parts(f"//{headers.get('host', '')}").hostname or ""
         # A page of anybody's can make a browser ask 127.0.0.1, also under a name that it lets point there.
         if "*" not in self.hosts and host not in self.hosts:
             raise Forbidden(f"this service does not answer to the name {host!r}: start it with --name {host or 'NAME'}")
         origin = headers.get("origin")
-        if method in _CHANGING and origin is not None and urlsplit(origin).netloc != headers.get("host", ""):
+        if method in _CHANGING and origin is not None and _parts(origin).netloc != headers.get("host", ""):
             raise Forbidden("requests from other sites' pages are refused: send it from a program, or from this page")
         if self.token is None or path in self.open_paths or path.startswith(self.open_folders):
             return
@@ -168,6 +168,14 @@ _HEADERS: tuple[tuple[bytes, bytes], ...] = (
 
 def _too_large(limits: Limits) -> str:
     return f"the request is larger than {limits.body} bytes: send less at a time"
+
+
+def _parts(address: str) -> SplitResult:
+    """An address in parts, all of them empty where it is none."""
+    try:
+        return urlsplit(address)
+    except ValueError:  # a bracket that is never closed
+        return urlsplit("")
 
 
 def _bearer(headers: Mapping[str, str]) -> str:

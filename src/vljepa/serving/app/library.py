@@ -12,9 +12,7 @@ from starlette.datastructures import UploadFile
 
 from vljepa.serving.app.requests import IndexRequest, SpansRequest, read_request
 from vljepa.serving.app.shapes import body_of
-from vljepa.serving.service.refusals import NotMedia
 from vljepa.serving.service.service import Service
-from vljepa.serving.service.shelf import Upload
 
 _FILE = {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
 _UPLOAD = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FILE}}}}
@@ -54,7 +52,7 @@ def routes(service: Service) -> APIRouter:
     @router.post("/{key}/captions", openapi_extra=body_of(SpansRequest))
     async def captions(key: str, request: Request) -> dict[str, Any]:
         """What is said of spans of a timeline's windows."""
-        asked = await read_request(request, SpansRequest, service.shelf)
+        asked = await read_request(request, SpansRequest)
         told = await run_in_threadpool(service.playing.captions, key, asked.spans)
         return {"captions": [asdict(caption) for caption in told]}
 
@@ -74,7 +72,7 @@ def job_routes(service: Service) -> APIRouter:
     @router.post("/index", status_code=202, openapi_extra=body_of(IndexRequest))
     async def index(request: Request) -> dict[str, Any]:
         """Bring the library up to date with some files and folders; the answer is the job that does it."""
-        asked = await read_request(request, IndexRequest, service.shelf)
+        asked = await read_request(request, IndexRequest)
         return (await run_in_threadpool(service.archive.add, asked.paths)).facts()
 
     @router.get("/index")
@@ -111,12 +109,8 @@ def _drawn(timeline: dict[str, Any]) -> Response:
 
 
 def _kept(service: Service, content: bytes, name: str) -> dict[str, Any]:
-    if not content:
-        raise NotMedia("the file is empty (0 bytes): send a picture or a video")
-    with service.request() as deadline, service.media.decoding(deadline):
-        kind = service.media.check(content)
-    upload: Upload = service.shelf.put(content, name=name)
-    return {"id": upload.id, "name": name, "kind": kind, "size": upload.size}
+    upload = service.keep(content, name=name)
+    return {"id": upload.id, "name": name, "kind": upload.kind, "size": upload.size}
 
 
 def _type_of(service: Service, key: str, path: Path) -> str:

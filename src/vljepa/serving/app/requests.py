@@ -11,10 +11,12 @@ from starlette.datastructures import UploadFile
 
 from vljepa.serving.service.media import From, Given
 from vljepa.serving.service.refusals import NotMedia
-from vljepa.serving.service.shelf import Shelf
+from vljepa.serving.service.shelf import Upload
+from vljepa.streaming.cuts import Method
 
 Second = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Text = Annotated[str, Field(max_length=100_000)]
+Keep = Callable[..., Upload]
 
 
 class Shape(BaseModel):
@@ -140,7 +142,7 @@ class StreamRequest(Shape):
     """A source to watch: a name that the service knows, a path in an open folder, or a medium's id."""
 
     source: str
-    online: Literal["cluster", "change", "variance"] | None = "cluster"
+    online: Method | None = "clear"
     rate: float = 0.2
     query: Text = ""
     window: float = 2.0
@@ -167,16 +169,20 @@ _LISTS = ("labels", "candidates", "input", "triggers")
 _NUMBERS = ("start", "end", "top", "dimensions")
 
 
-async def read_request(request: Request, kind: type[Asked], shelf: Shelf) -> Asked:
-    """The request as `kind`, from JSON or from a form whose `file` fields are media; ValueError where it is neither."""
+async def read_request(request: Request, kind: type[Asked], keep: Keep | None = None) -> Asked:
+    """The request as `kind`, from JSON or, with `keep`, from a form whose `file` fields are media that it keeps.
+
+    NotMedia where it is neither, ValueError where it is wrong.
+    """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == "application/json":
         body = await request.body()
         return await run_in_threadpool(_checked, lambda: kind.model_validate_json(body))
-    if content_type == "multipart/form-data":
-        values = await _form(request, kind, shelf)
+    if content_type == "multipart/form-data" and keep is not None:
+        values = await _form(request, kind, keep)
         return await run_in_threadpool(_checked, lambda: kind.model_validate(values))
-    raise NotMedia(f"the body is {content_type or 'of no type'}: send application/json or multipart/form-data")
+    forms = " or multipart/form-data" if keep is not None else ""
+    raise NotMedia(f"the body is {content_type or 'of no type'}: send application/json{forms}")
 
 
 def _checked(validated: Callable[[], Asked]) -> Asked:
@@ -188,14 +194,14 @@ def _checked(validated: Callable[[], Asked]) -> Asked:
         raise ValueError(f"the request is wrong{f' at {where}' if where else ''}: {first['msg']}") from error
 
 
-async def _form(request: Request, kind: type[Shape], shelf: Shelf) -> dict[str, Any]:
+async def _form(request: Request, kind: type[Shape], keep: Keep) -> dict[str, Any]:
     """Fields as the JSON would hold them; files are kept as uploads, whatever they are called."""
     values: dict[str, Any] = {}
     parts: list[dict[str, Any]] = []
     async with request.form(max_files=64, max_fields=2048) as form:
         for name, value in form.multi_items():
             if isinstance(value, UploadFile):
-                upload = await run_in_threadpool(shelf.put, await value.read(), name=value.filename or "")
+                upload = await run_in_threadpool(keep, await value.read(), name=value.filename or "")
                 parts.append({"type": "media", "media": upload.id})
             elif name in _LISTS:
                 values.setdefault(name, []).append(value)

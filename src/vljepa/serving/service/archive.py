@@ -12,6 +12,8 @@ from vljepa.serving.service.jobs import Job, Jobs, Tell
 from vljepa.serving.service.refusals import Forbidden, NotFound
 from vljepa.serving.service.roots import Roots
 
+# SQLite's integers end there.
+_ROWS = 2**63
 _NONE = "the service has no library: start it with --library FOLDER (made by vljepa index)"
 
 
@@ -76,7 +78,7 @@ class Archive:
 
     def thumbnail(self, segment: int) -> bytes:
         """The small JPEG of a segment. NotFound where none was kept."""
-        picture = self.library.thumbnail(segment)
+        picture = self.library.thumbnail(segment) if 0 <= segment < _ROWS else None
         if picture is None:
             raise NotFound(f"segment {segment} has no thumbnail")
         return picture

@@ -19,11 +19,11 @@ from vljepa.serving.service.archive import Archive
 from vljepa.serving.service.jobs import Jobs
 from vljepa.serving.service.limits import Limits
 from vljepa.serving.service.media import From, Given, Media
-from vljepa.serving.service.refusals import Busy, Forbidden, TooLarge
+from vljepa.serving.service.refusals import Busy, Forbidden, NotMedia, TooLarge
 from vljepa.serving.service.roots import Roots
 from vljepa.serving.service.shared import SharedEmbedder
 from vljepa.serving.service.shared import request as timed
-from vljepa.serving.service.shelf import Shelf
+from vljepa.serving.service.shelf import Shelf, Upload
 from vljepa.serving.service.streams import LiveStream, Streams
 from vljepa.serving.service.watching import Playing
 from vljepa.serving.service.worker import Observe, Worker
@@ -123,6 +123,17 @@ class Service:
                 with self.media.decoding(deadline):
                     self.media.check(example)
             return self.archive.search(like=example, **asked)
+
+    def keep(self, content: bytes, *, name: str) -> Upload:
+        """Keep a picture or video for a while; its id stands for it in every request, streams included.
+
+        NotMedia or TooLarge for what would not be read: what lies on the shelf may be decoded without a further look.
+        """
+        if not content:
+            raise NotMedia("the file is empty (0 bytes): send a picture or a video")
+        with self.request() as deadline, self.media.decoding(deadline):
+            kind = self.media.check(content)
+        return self.shelf.put(content, name=name, kind=kind)
 
     def watch(self, source: str, *, settings: WatchSettings) -> LiveStream:
         """Watch a source by its name, or a medium by its path or id, while requests go on."""

@@ -8,7 +8,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
-from vljepa.serving.service.refusals import NotFound, TooLarge
+from vljepa.serving.service.media import MediaKind
+from vljepa.serving.service.refusals import Busy, NotFound, TooLarge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +18,7 @@ class Upload:
 
     id: str
     name: str
+    kind: MediaKind
     path: Path
     size: int
 
@@ -30,16 +32,16 @@ class Shelf:
         self._lock = threading.Lock()
         self._uploads: OrderedDict[str, Upload] = OrderedDict()
 
-    def put(self, content: bytes, *, name: str) -> Upload:
-        """Keep a medium; the same content is kept once."""
+    def put(self, content: bytes, *, name: str, kind: MediaKind) -> Upload:
+        """Keep a medium; the same content is kept once. TooLarge where no room could be made, Busy on a full disk."""
         if len(content) > self._most_bytes:
             raise TooLarge(f"uploads of {self._most_bytes} bytes in all are kept, and this one has more: send less")
         key = f"upload-{hashlib.sha256(content).hexdigest()[:24]}"
         with self._lock:
             if key not in self._uploads:
                 path = self._folder / key
-                path.write_bytes(content)
-                self._uploads[key] = Upload(id=key, name=name, path=path, size=len(content))
+                _write(path, content)
+                self._uploads[key] = Upload(id=key, name=name, kind=kind, path=path, size=len(content))
             self._uploads.move_to_end(key)
             self._make_room()
             return self._uploads[key]
@@ -60,3 +62,14 @@ class Shelf:
         while sum(upload.size for upload in self._uploads.values()) > self._most_bytes:
             _, oldest = self._uploads.popitem(last=False)
             oldest.path.unlink(missing_ok=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """All of it or nothing."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise Busy(
+            f"the upload could not be kept ({error.strerror}): free space on the service's disk", after=60
+        ) from error

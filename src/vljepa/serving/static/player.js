@@ -2,11 +2,10 @@
 
 import { get, post } from "./api.js";
 import { askBox } from "./ask.js";
-import { clock, fileName, hue, make, tell } from "./make.js";
+import { UNSURE, clock, fileName, hue, make, tell } from "./make.js";
 import { Timeline } from "./timeline.js";
 import { Tree } from "./tree.js";
 
-const UNSURE = 0.5;
 const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 export async function player({ key, query }) {
