@@ -159,6 +159,8 @@ def test_an_example_finds_itself_first(filled: Library, shared: Path):
     assert [hit.score for hit in found.hits] == sorted((hit.score for hit in found.hits), reverse=True)
     assert found.no_match == pytest.approx(1 - found.hits[0].score)
     assert found.hits[0].link == (shared / "photos" / "red.png").as_uri()
+    moment = dataclasses.replace(found.hits[0], start=1 / 3e6, end=12345.678)
+    assert moment.link.endswith("red.png#t=0,12345.678")
 
 
 def test_scores_are_probabilities_among_the_everyday_captions(filled: Library, tiny_embedder: Embedder):

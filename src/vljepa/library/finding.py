@@ -73,9 +73,12 @@ class Hit:
 
     @property
     def link(self) -> str:
-        """An address that players and browsers open at the second."""
+        """An address that players and browsers open at the second; to the millisecond, and never with an exponent."""
         address = Path(self.media).absolute().as_uri()
-        return address if self.end <= self.start else f"{address}#t={self.start:g},{self.end:g}"
+        if self.end <= self.start:
+            return address
+        start, end = (f"{seconds:.3f}".rstrip("0").rstrip(".") for seconds in (self.start, self.end))
+        return f"{address}#t={start},{end}"
 
 
 @dataclass(frozen=True, kw_only=True)
