@@ -11,26 +11,34 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vljepa.data.corpora.corpus import Corpus
+from vljepa.data.corpora.lab_states import write_states
+from vljepa.data.corpora.lab_streams import write_streams
 from vljepa.data.corpora.prepare import Prepared, build
 from vljepa.data.shards import read_corpus, record_from_sample, write_file
 from vljepa.types import Sample
 
 SETTINGS = "lab.json"
-SOURCES = ("physics", "metaworld")
+SOURCES = ("metaworld", "people", "physics")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """How many clips: physics scenes, and attempts at each of Meta-World's tasks."""
+    """How many clips: attempts at each of Meta-World's tasks, scenes of people, physics scenes; questions and streams.
 
-    physics: int
+    `states` is how many state pairs there are at most, `streams` how many streams.
+    """
+
     per_task: int
+    people: int
+    physics: int
+    states: int
+    streams: int
 
 
 SCALES: Mapping[str, Scale] = {
-    "small": Scale(physics=500, per_task=5),
-    "default": Scale(physics=4000, per_task=40),
-    "large": Scale(physics=16000, per_task=200),
+    "small": Scale(per_task=5, people=300, physics=300, states=60, streams=2),
+    "default": Scale(per_task=40, people=2000, physics=4000, states=400, streams=8),
+    "large": Scale(per_task=200, people=10000, physics=16000, states=2000, streams=30),
 }
 
 
@@ -45,11 +53,13 @@ class Lab:
 def lab_sources(scale: Scale, *, seed: int = 0) -> dict[str, Corpus]:
     """The sources of a laboratory by name."""
     from vljepa.data.corpora.metaworld import MetaWorld
+    from vljepa.data.corpora.people import People
     from vljepa.data.corpora.physics import Physics
 
     return {
-        "physics": Physics(total=scale.physics, seed=seed),
         "metaworld": MetaWorld(per_task=scale.per_task, seed=seed),
+        "people": People(total=scale.people, seed=seed),
+        "physics": Physics(total=scale.physics, seed=seed),
     }
 
 
@@ -63,6 +73,8 @@ def prepare_lab(into: Path, *, seed: int = 0, scale: str = "default", workers: i
     _claim(into, {"seed": seed, "scale": scale, **asdict(SCALES[scale])})
     sources = lab_sources(SCALES[scale], seed=seed)
     prepared = build(into, sources, cache=into / "packages", order=SOURCES, workers=workers, progress=progress)
+    write_states(into / "states", read_corpus(into, split="test"), most=SCALES[scale].states, seed=seed)
+    write_streams(into / "streams", read_corpus(into, split="test"), number=SCALES[scale].streams, seed=seed)
     return Lab(prepared=prepared, contents=contents_hash(read_corpus(into)))
 
 

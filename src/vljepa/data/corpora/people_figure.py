@@ -219,6 +219,11 @@ class Motion:
         """Played `factor` times as fast."""
         return Motion(times=self.times / factor, poses=self.poses)
 
+    def until(self, seconds: float) -> "Motion":
+        """Its first seconds."""
+        times = np.append(self.times[self.times < seconds], seconds)
+        return Motion(times=times, poses=self.at(times))
+
     def then(self, other: "Motion", *, pause: float) -> "Motion":
         """This one and, `pause` seconds later, the other from where this one ends and the way that this one faces."""
         turn = facing(self.poses[-1]) - facing(other.poses[0])
