@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from vljepa.cli.options import add_json_option
 from vljepa.cli.output import note, say, say_json
+from vljepa.cli.packages import check_packages
 
 if TYPE_CHECKING:
     from vljepa.data.corpora.prepare import Prepared
@@ -131,6 +132,7 @@ def _small(options: Namespace) -> None:
 
 
 def _lab(options: Namespace) -> None:
+    check_packages("corpus", "mujoco", "metaworld", "pybullet_data")
     from vljepa.data.corpora.lab import prepare_lab
 
     if options.source is not None:

@@ -9,6 +9,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypedDict
 
 import av
 import numpy as np
@@ -32,6 +33,16 @@ _PEOPLE = {
     "lying down on the belly": "getting up from the belly",
     "lying down on the back": "getting up from the back",
 }
+
+
+class StatePair(TypedDict):
+    """A line of the file: pictures, clips, and the place of the right one."""
+
+    id: str
+    initial: str
+    final: str
+    candidates: list[str]
+    answer: int
 
 
 def _opposites() -> dict[tuple[str, str], str]:
@@ -60,21 +71,21 @@ def write_states(folder: Path, samples: Iterable[Sample], *, most: int, seed: in
         write_file(folder / clip, known[clip.removesuffix(".mp4")].media)
     for item in items:
         frames = frames_of(known[item["id"]].media)
-        for name, frame in (("initial", frames[0]), ("final", frames[-1])):
-            write_file(folder / str(item[name]), jpeg_from_picture(Image.fromarray(frame)))
+        for name, frame in ((item["initial"], frames[0]), (item["final"], frames[-1])):
+            write_file(folder / name, jpeg_from_picture(Image.fromarray(frame)))
     write_file(path, "".join(f"{json.dumps(item)}\n" for item in items).encode())
     return len(items)
 
 
 def pick_states(
     known: Mapping[str, Sample], opposites: Mapping[tuple[str, str], str], *, most: int, seed: int
-) -> list[dict[str, object]]:
+) -> list[StatePair]:
     """The items: each of another recording, with the right clip at a place that is drawn."""
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for key in sorted(known):
         groups[known[key].source, known[key].label].append(key)
     rng = np.random.default_rng([seed, 11])
-    items: list[dict[str, object]] = []
+    items: list[StatePair] = []
     for key in rng.permutation(sorted(known)):
         one = known[str(key)]
         same = [other for other in groups[one.source, one.label] if other != one.key]
@@ -85,13 +96,13 @@ def pick_states(
         chosen += [groups[one.source, label][int(rng.integers(len(groups[one.source, label])))] for label in wrong]
         order = rng.permutation(NUM_CANDIDATES)
         items.append(
-            {
-                "id": one.key,
-                "initial": f"{one.key}-before.jpg",
-                "final": f"{one.key}-after.jpg",
-                "candidates": [f"{chosen[place]}.mp4" for place in order],
-                "answer": int(np.flatnonzero(order == 0)[0]),
-            }
+            StatePair(
+                id=one.key,
+                initial=f"{one.key}-before.jpg",
+                final=f"{one.key}-after.jpg",
+                candidates=[f"{chosen[place]}.mp4" for place in order],
+                answer=int(np.flatnonzero(order == 0)[0]),
+            )
         )
     return items
 
@@ -112,5 +123,5 @@ def _wrong_labels(
 
 def frames_of(media: bytes) -> UInt8[np.ndarray, "time height width 3"]:
     """All frames of a clip."""
-    with av.open(io.BytesIO(media)) as container:
+    with av.open(io.BytesIO(media), "r") as container:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])

@@ -3,7 +3,6 @@
 The cameras are our own: Meta-World's `corner` stands upside down, and a named camera is one view where ranges are many.
 """
 
-import importlib
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -40,7 +39,7 @@ class Rollout:
     """
 
     poses: Float[np.ndarray, "step position"]
-    goal: tuple[tuple[str, tuple[float, float, float]], ...]
+    goal: tuple[tuple[str, Float[np.ndarray, "3"]], ...]
     moved: int | None
     done: int | None
 
@@ -51,9 +50,11 @@ class Workbench:
     def __init__(self, task: Task) -> None:
         self.task = task
         with _quiet():
-            environments = importlib.import_module("metaworld.env_dict").ALL_V3_ENVIRONMENTS
-            self._policies = importlib.import_module("metaworld.policies").ENV_POLICY_MAP
-            self.env = environments[task.name]()
+            from metaworld.env_dict import ALL_V3_ENVIRONMENTS
+            from metaworld.policies import ENV_POLICY_MAP
+
+            self._new_policy = ENV_POLICY_MAP[task.name]
+            self.env = ALL_V3_ENVIRONMENTS[task.name]()
         # What Meta-World's own benchmarks set from a pickled task: every reset draws places anew, from the seed.
         self.env._partially_observable = False
         self.env._freeze_rand_vec = False
@@ -81,7 +82,7 @@ class Workbench:
         """
         with _quiet():
             poses, done = self._act(seed=seed, beside=manner == "beside")
-        goal = tuple((name, tuple(float(x) for x in place)) for name, place in self.env._target_site_config)
+        goal = tuple((str(name), np.array(place)) for name, place in self.env._target_site_config)
         moved = self._first_move(poses)
         if manner == "beside":
             return Rollout(poses=poses, goal=goal, moved=None, done=None) if moved is done is None else None
@@ -99,7 +100,7 @@ class Workbench:
 
     def _act(self, *, seed: int, beside: bool) -> tuple[Float[np.ndarray, "step position"], int | None]:
         """Poses until success (and a few more where it lasts) or until steps run out, and the step of success."""
-        env, policy = self.env, self._policies[self.task.name]()
+        env, policy = self.env, self._new_policy()
         env.seed(seed)
         seen, _ = env.reset()
         side = np.zeros_like(seen)

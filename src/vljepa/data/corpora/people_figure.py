@@ -3,7 +3,6 @@
 Only the files of the package are read; figure and floor are rendered as the physics scenes are.
 """
 
-import importlib.util
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -37,16 +36,12 @@ _SKIN = ("neck", "right_wrist", "left_wrist")
 _SHOES = ("right_ankle", "left_ankle")
 
 
-class NoFigureError(ImportError):
-    """pybullet's data files are not installed."""
-
-
 @lru_cache(maxsize=1)
 def _files() -> Path:
-    found = importlib.util.find_spec("pybullet_data")
-    if found is None or not found.submodule_search_locations:
-        raise NoFigureError("motion-captured people need the files of pybullet: pip install 'vljepa[corpus]'")
-    return Path(found.submodule_search_locations[0])
+    """The folder of the package's files; ImportError where pybullet (extra `corpus`) is not installed."""
+    import pybullet_data
+
+    return Path(pybullet_data.getDataPath())
 
 
 @dataclass(frozen=True, kw_only=True)
