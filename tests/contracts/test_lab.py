@@ -16,7 +16,7 @@ from vljepa.data.corpora.people import People
 from vljepa.data.corpora.physics import Physics
 from vljepa.types import Sample
 
-FROZEN = ""
+FROZEN = "04903d995b919e08e488a0f17ceeb181efce273d2baf5e988f24767c89770250"
 
 
 def first_samples() -> Iterator[Sample]:

@@ -23,8 +23,8 @@ MOST_STEPS = 230
 _SETTLING = 15
 # Steps after success that are kept, so that the end can be seen; and the least that half of an act is told from.
 _AFTER, _HALVES = 8, 8
-# What a thing may shift (metres or radians) while it settles or is grazed, and still count as untouched.
-STILL = 0.012
+# How far a thing may shift (metres) or turn (radians) and still count as untouched: a door creeps a degree by itself.
+STILL, STILL_TURN = 0.012, 0.06
 # How far beside the thing a misled hand reaches, in metres.
 _BESIDE = 0.14
 _ROBOT_JOINTS = ("right_j0", "right_j1", "right_j2", "right_j3", "right_j4", "right_j5", "right_j6")
@@ -64,15 +64,26 @@ class Workbench:
         self.model = self.env.model
         self._things = self._thing_positions()
 
-    def _thing_positions(self) -> list[int]:
-        """Joint positions of all that is not the robot; of free bodies their place, not how they are turned."""
+    def _thing_positions(self) -> tuple[list[int], list[float]]:
+        """Joint positions of all that is not the robot (of free bodies their place, not how they are turned).
+
+        And with each, how much of it still counts as none.
+        """
         found: list[int] = []
+        still: list[float] = []
         for joint in range(self.model.njnt):
             if self.model.joint(joint).name not in (*_ROBOT_JOINTS, *_FINGERS):
                 first = int(self.model.jnt_qposadr[joint])
-                free = self.model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_FREE
-                found.extend(range(first, first + (3 if free else 1)))
-        return found
+                width = 3 if self.model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_FREE else 1
+                turns = self.model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_HINGE
+                found.extend(range(first, first + width))
+                still.extend([STILL_TURN if turns else STILL] * width)
+        return found, still
+
+    def shifts(self, poses: Float[np.ndarray, "step position"]) -> Float[np.ndarray, "step"]:
+        """How far any thing is from where it was at first, as a multiple of what counts as none."""
+        places, still = self._things
+        return np.asarray((np.abs(poses[:, places] - poses[0, places]) / np.array(still)).max(axis=1))
 
     def rollout(self, manner: Manner, *, seed: int) -> Rollout | None:
         """One attempt of the policy, or None where what happened is not what `manner` says.
@@ -88,7 +99,7 @@ class Workbench:
             return Rollout(poses=poses, goal=goal, moved=None, done=None) if moved is done is None else None
         if self.task.hand and done is not None:
             moved = 0
-        if done is None or moved is None or done <= moved or (moved < 8 and not self.task.hand):
+        if done is None or moved is None or done < moved or (moved < 8 and not self.task.hand):
             return None
         if manner == "done":
             return Rollout(poses=poses, goal=goal, moved=moved, done=done)
@@ -123,8 +134,7 @@ class Workbench:
 
     def _first_move(self, poses: Float[np.ndarray, "step position"]) -> int | None:
         """The step at which the thing has left its place."""
-        places = poses[:, self._things]
-        away = np.abs(places - places[0]).max(axis=1) > STILL
+        away = self.shifts(poses) > 1
         return int(away.argmax()) if away.any() else None
 
 

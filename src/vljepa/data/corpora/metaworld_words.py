@@ -1,5 +1,6 @@
 """What can be said of an attempt of the robot arm: captions, captions that are wrong by a phrase, questions."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -190,8 +191,8 @@ class Wording:
 
     def absent(self) -> str:
         """A thing that is not in the scene, each as often as it is in one."""
-        told = " ".join((self.attempt.task.base, *self.attempt.task.others, self.attempt.task.thing))
-        shares = _SHARES * np.array([noun not in told for noun in _NOUNS])
+        told = " ".join((self.attempt.task.base, *self.attempt.task.others, self.attempt.task.thing)).replace("{c}", "")
+        shares = _SHARES * np.array([re.search(rf"\b{noun}\b", told) is None for noun in _NOUNS])
         return str(self.rng.choice(_NOUNS, p=shares / shares.sum()))
 
     def questions(self, *, truth_first: bool) -> tuple[Question, ...]:

@@ -303,20 +303,16 @@ class Renderer:
         self._context.free()
         self._gl.free()
 
-    def frames(
-        self, take: Take, *, view: View | Sequence[View], shadows: Sequence[float]
-    ) -> UInt8[np.ndarray, "time height width 3"]:
-        """The pictures of a take, by one camera or one a frame; `shadows`: radii of the discs below the things."""
+    def frames(self, take: Take, *, view: View, shadows: Sequence[float]) -> UInt8[np.ndarray, "time height width 3"]:
+        """The pictures of a take; `shadows` are the radii of the soft discs drawn on the floor below the things."""
         self._gl.make_current()
         data = mujoco.MjData(take.model)
         scene = mujoco.MjvScene(take.model, 100)
         scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
         scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
-        cameras = [view] * len(take.poses) if isinstance(view, View) else view
-        option = mujoco.MjvOption()
+        camera, option = mujoco_camera(view), mujoco.MjvOption()
         pixels = np.empty((len(take.poses), self.size, self.size, 3), dtype=np.uint8)
-        for pose, centres, seen_by, picture in zip(take.poses, take.centres, cameras, pixels, strict=True):
-            camera = mujoco_camera(seen_by)
+        for pose, centres, picture in zip(take.poses, take.centres, pixels, strict=True):
             data.qpos[:] = pose
             mujoco.mj_kinematics(take.model, data)
             mujoco.mj_camlight(take.model, data)
