@@ -1,8 +1,8 @@
 """Whether the laboratory's opposites can be learned, and only from motion: linear probes on frozen features of frames.
 
-python benchmarks/lab.py [--attempts 24]: for each pair of opposite tasks (open and close, push and pull, in and out) a
-ridge regression on the shipped X-Encoder's features tells the two apart on views that it was not fitted on: with all
-frames in order, with the same frames shuffled, with the middle frame alone.
+python benchmarks/lab.py [--attempts 24] [--only TASK ...]: for each pair of opposite tasks (open and close, push and
+pull, in and out) a ridge regression on the shipped X-Encoder's features tells the two apart on views that it was not
+fitted on: with all frames in order, with the same frames shuffled, with the middle frame alone.
 """
 
 import json
@@ -25,6 +25,7 @@ RIDGE = 1e-2
 def options() -> Namespace:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--attempts", type=int, default=24, help="attempts a task, of which those that succeed count")
+    parser.add_argument("--only", nargs="+", default=[], metavar="TASK", help="only these pairs, by one of their tasks")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
@@ -66,6 +67,8 @@ def main() -> None:
     total = {"in order": 0, "shuffled": 0, "middle frame": 0, "clips": 0}
     for task in TASKS.values():
         if not task.opposite or task.name > task.opposite:
+            continue
+        if asked.only and not {task.name, task.opposite} & set(asked.only):
             continue
         (ones, first), (others, second) = (
             looked_at(name, embedder, attempts=asked.attempts, seed=asked.seed) for name in (task.name, task.opposite)

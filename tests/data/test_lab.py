@@ -24,10 +24,9 @@ from vljepa.evaluation.sets.protocol import WorldProtocol
 from vljepa.evaluation.sets.states import read_states
 from vljepa.types import Event, Sample
 
-CHANGES = ("falls", "rises", "opens", "closes")
-OPPOSITES = {("physics", "falls"): "rises", ("physics", "rises"): "falls", ("physics", "opens"): "closes"} | {
-    ("physics", "closes"): "opens"
-}
+PAIRS = (("falls", "rises"), ("opens", "closes"), ("topples over", "stands up"))
+CHANGES = tuple(label for pair in PAIRS for label in pair)
+OPPOSITES = {("physics", one): other for pair in PAIRS for one, other in (pair, pair[::-1])}
 
 
 def made(number: int, label: str) -> Sample:
@@ -46,7 +45,7 @@ def made(number: int, label: str) -> Sample:
     )
 
 
-CLIPS = [made(number, CHANGES[number % 4]) for number in range(2 * CLIPS_A_STREAM)]
+CLIPS = [made(number, CHANGES[number % len(CHANGES)]) for number in range(2 * CLIPS_A_STREAM)]
 
 
 class Made:
@@ -115,7 +114,7 @@ def test_candidates_are_other_recordings_and_one_shows_the_same_change() -> None
 
 
 def test_changes_that_were_recorded_once_are_not_asked_for() -> None:
-    known = {clip.key: clip for clip in CLIPS[:5]}
+    known = {clip.key: clip for clip in CLIPS[:7]}
     assert [item["id"] for item in pick_states(known, OPPOSITES, most=9, seed=0)] != []
     assert {known[item["id"]].label for item in pick_states(known, OPPOSITES, most=9, seed=0)} == {"falls"}
 
