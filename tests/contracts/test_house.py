@@ -32,6 +32,7 @@ IMPORT_NAMES = {
     "import-linter": "importlinter",
     "paho-mqtt": "paho",
     "faiss-cpu": "faiss",
+    "pybullet": "pybullet_data",
 }
 
 

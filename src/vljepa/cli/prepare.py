@@ -1,4 +1,5 @@
-"""`vljepa prepare KIND SOURCE`: shards from your own data or published formats; `small-corpus`: the shipped model's.
+"""`vljepa prepare KIND SOURCE`: shards from your own data or published formats; `small-corpus`: the shipped model's;
+`lab`: the laboratory that is made from a seed.
 
 A build that was interrupted goes on where it stopped.
 """
@@ -10,19 +11,20 @@ from typing import TYPE_CHECKING
 
 from vljepa.cli.options import add_json_option
 from vljepa.cli.output import note, say, say_json
+from vljepa.cli.packages import check_packages
 
 if TYPE_CHECKING:
     from vljepa.data.corpora.prepare import Prepared
     from vljepa.data.readers.prepare import PreparedSource
 
-SMALL = "small-corpus"
+SMALL, LAB = "small-corpus", "lab"
 READERS = ("folder", "webdataset", "plm", "action100m")
 
 
 def add_options(parser: ArgumentParser) -> None:
     """What to build, where, and from what."""
-    parser.add_argument("kind", choices=(*READERS, SMALL), help="what the source is")
-    parser.add_argument("source", nargs="?", metavar="SOURCE", help=f"where it lies (not for {SMALL})")
+    parser.add_argument("kind", choices=(*READERS, SMALL, LAB), help="what the source is")
+    parser.add_argument("source", nargs="?", metavar="SOURCE", help=f"where it lies (not for {SMALL} and {LAB})")
     parser.add_argument("--into", type=Path, required=True, metavar="FOLDER", help="where the shards go")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default: 1)")
     own = parser.add_argument_group("your own data and published formats")
@@ -46,6 +48,9 @@ def add_options(parser: ArgumentParser) -> None:
     small.add_argument("--clips", type=Path, metavar="FOLDER", help="camera clips with events (optional)")
     small.add_argument("--cache", type=Path, metavar="FOLDER", help="downloaded packages (default: INTO/packages)")
     small.add_argument("--sources", nargs="+", metavar="NAME", help="only these sources")
+    lab = parser.add_argument_group(LAB)
+    lab.add_argument("--seed", type=int, default=0, metavar="N", help="fixes all of it (0)")
+    lab.add_argument("--scale", choices=("small", "default", "large"), default="default", help="how many clips")
     add_json_option(parser)
 
 
@@ -55,6 +60,8 @@ def run(options: Namespace) -> None:
         raise ValueError(f"--workers is {options.workers}: give 1 or more")
     if options.kind == SMALL:
         _small(options)
+    elif options.kind == LAB:
+        _lab(options)
     else:
         _source(options)
 
@@ -124,7 +131,19 @@ def _small(options: Namespace) -> None:
     _tell(prepared, as_json=options.json)
 
 
-def _tell(prepared: "Prepared", *, as_json: bool) -> None:
+def _lab(options: Namespace) -> None:
+    check_packages("corpus", "mujoco", "metaworld", "pybullet_data")
+    from vljepa.data.corpora.lab import prepare_lab
+
+    if options.source is not None:
+        raise ValueError(f"{LAB} is made and takes no source: leave {options.source} out")
+    if options.seed < 0:
+        raise ValueError(f"--seed is {options.seed}: give 0 or more")
+    lab = prepare_lab(options.into, seed=options.seed, scale=options.scale, workers=options.workers)
+    _tell(lab.prepared, as_json=options.json, contents=lab.contents)
+
+
+def _tell(prepared: "Prepared", *, as_json: bool, contents: str = "") -> None:
     if as_json:
         say_json(
             {
@@ -136,6 +155,7 @@ def _tell(prepared: "Prepared", *, as_json: bool) -> None:
                 "built": prepared.built,
                 "reused": prepared.reused,
             }
+            | ({"contents": contents} if contents else {})
         )
         return
     for source, splits in prepared.counts.items():
@@ -143,3 +163,5 @@ def _tell(prepared: "Prepared", *, as_json: bool) -> None:
     for line in prepared.notes:
         note(line)
     say(f"{prepared.total} samples in {prepared.folder}")
+    if contents:
+        say(f"contents {contents}")

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
 from vljepa.data.packages import Package
 from vljepa.types import Sample, Split
 
@@ -61,6 +63,18 @@ def split_of(concept: str, *, test: int = 17, validation: int = 5) -> Split:
     if bucket < test:
         return "test"
     return "validation" if bucket < test + validation else "train"
+
+
+def split_in_block(index: int, *, seed: int, size: int = 20, test: int = 3, validation: int = 1) -> Split:
+    """Of each `size` numbers in a row `test` are for test and `validation` for validation, at places that `seed` draws.
+
+    For sources that are made, whose numbers are scenes: an unseen number is an unseen scene.
+    """
+    block, place = divmod(index, size)
+    rank = int(np.random.default_rng([seed, block, 2]).permutation(size)[place])
+    if rank < test:
+        return "test"
+    return "validation" if rank < test + validation else "train"
 
 
 @runtime_checkable

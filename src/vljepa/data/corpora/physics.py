@@ -15,18 +15,17 @@ import av
 import numpy as np
 from jaxtyping import UInt8
 
+from vljepa.data.corpora.corpus import split_in_block
 from vljepa.data.corpora.physics_cast import FAMILIES, Cast, backwards
 from vljepa.data.corpora.physics_questions import questions
 from vljepa.data.corpora.physics_scene import Scene
-from vljepa.data.corpora.physics_stage import FRAME_RATE, Renderer, View, slowed
+from vljepa.data.corpora.physics_stage import FRAME_RATE, LOOK_AT_HEIGHT, Renderer, View, slowed
 from vljepa.data.corpora.physics_stories import direct
 from vljepa.data.corpora.physics_words import Wording
 from vljepa.data.packages import Package
 from vljepa.types import Sample, Split, Told
 
 CLIPS_A_PART = 500
-SPLIT_BLOCK = 20
-NUM_TEST, NUM_VALIDATION = 3, 1
 Ranges = tuple[tuple[float, float], ...]
 TRAIN_CAMERAS: dict[str, Ranges] = {
     "azimuth": ((0.0, 240.0),),
@@ -114,20 +113,21 @@ class Physics:
 
     def split(self, index: int) -> Split:
         """Of each 20 scenes in a row 3 are for test and 1 for validation."""
-        block, place = divmod(index, SPLIT_BLOCK)
-        rank = int(np.random.default_rng([self.seed, block, 2]).permutation(SPLIT_BLOCK)[place])
-        if rank < NUM_TEST:
-            return "test"
-        return "validation" if rank < NUM_TEST + NUM_VALIDATION else "train"
+        return split_in_block(index, seed=self.seed)
 
 
-def draw_view(rng: np.random.Generator, cameras: Mapping[str, Ranges]) -> View:
+def draw_view(
+    rng: np.random.Generator,
+    cameras: Mapping[str, Ranges],
+    *,
+    look_at: tuple[float, float, float] = (0.0, 0.0, LOOK_AT_HEIGHT),
+) -> View:
     """A camera within the ranges."""
     drawn: dict[str, float] = {}
     for quantity, ranges in cameras.items():
         low, high = ranges[int(rng.integers(len(ranges)))]
         drawn[quantity] = float(rng.uniform(low, high))
-    return View(**drawn)
+    return View(**drawn, look_at=look_at)
 
 
 @lru_cache(maxsize=1)

@@ -83,11 +83,12 @@ def rgba(colour: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """A camera aimed at the middle of the stage; degrees (negative elevation looks down) and metres."""
+    """A camera aimed at a point above the stage; degrees (negative elevation looks down) and metres."""
 
     azimuth: float
     elevation: float
     distance: float
+    look_at: tuple[float, float, float] = (0.0, 0.0, LOOK_AT_HEIGHT)
 
     @property
     def half_width(self) -> float:
@@ -114,7 +115,7 @@ class View:
 
     def project(self, points: Float[np.ndarray, "*some 3"]) -> Float[np.ndarray, "*some 3"]:
         """Picture coordinates (across, down; 0 to 1 inside it) and distance along the line of sight in metres."""
-        local = (points - np.array([0.0, 0.0, LOOK_AT_HEIGHT]) + self.distance * self._axes[2]) @ self._axes.T
+        local = (points - np.array(self.look_at) + self.distance * self._axes[2]) @ self._axes.T
         across = local[..., 0] / (2 * HALF_FIELD * local[..., 2])
         upwards = local[..., 1] / (2 * HALF_FIELD * local[..., 2])
         return np.stack([0.5 + across, 0.5 - upwards, local[..., 2]], axis=-1)
@@ -273,7 +274,7 @@ def slowed(take: Take, *, num_frames: int) -> Take:
 
 
 @lru_cache(maxsize=1)
-def _context_class() -> Any:
+def gl_context_class() -> Any:
     """The off-screen OpenGL of this machine: the one that MUJOCO_GL names, else EGL, else OSMesa."""
     if os.environ.get("MUJOCO_GL"):
         return importlib.import_module("mujoco.gl_context").GLContext
@@ -289,7 +290,7 @@ class Renderer:
 
     def __init__(self, size: int = 224) -> None:
         self.size = size
-        self._gl = _context_class()(size, size)
+        self._gl = gl_context_class()(size, size)
         self._gl.make_current()
         template = compile_model(Look(elements='<geom type="plane" size="9 9 .1"/>'), [], size=size)
         self._context = mujoco.MjrContext(template, mujoco.mjtFontScale.mjFONTSCALE_100.value)
@@ -309,7 +310,7 @@ class Renderer:
         scene = mujoco.MjvScene(take.model, 100)
         scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
         scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
-        camera, option = _camera(view), mujoco.MjvOption()
+        camera, option = mujoco_camera(view), mujoco.MjvOption()
         pixels = np.empty((len(take.poses), self.size, self.size, 3), dtype=np.uint8)
         for pose, centres, picture in zip(take.poses, take.centres, pixels, strict=True):
             data.qpos[:] = pose
@@ -322,10 +323,11 @@ class Renderer:
         return np.ascontiguousarray(pixels[:, ::-1])
 
 
-def _camera(view: View) -> Any:
+def mujoco_camera(view: View) -> Any:
+    """The view as MuJoCo's free camera."""
     camera = mujoco.MjvCamera()
     camera.type = mujoco.mjtCamera.mjCAMERA_FREE
-    camera.lookat[:] = (0.0, 0.0, LOOK_AT_HEIGHT)
+    camera.lookat[:] = view.look_at
     camera.azimuth, camera.elevation, camera.distance = view.azimuth, view.elevation, view.distance
     return camera
 

@@ -56,11 +56,19 @@ class _Built(NamedTuple):
 
 @dataclass
 class _State:
-    """The listing so far, and the hashes of the pictures in it."""
+    """The listing so far, in which order of sources it is to be, and the hashes of the pictures in it."""
 
     folder: Path
     entries: dict[str, dict[str, Any]]
+    order: Sequence[str]
     seen: set[bytes] = field(default_factory=set)
+
+    def sorted(self) -> list[dict[str, Any]]:
+        """The entries in the order of their sources, then by name."""
+        places = {name: place for place, name in enumerate(self.order)}
+        return sorted(
+            self.entries.values(), key=lambda entry: (places.get(entry["source"], len(places)), entry["name"])
+        )
 
 
 def prepare(
@@ -80,9 +88,26 @@ def prepare(
     Raises PackageError, ShardError, or ValueError for an unknown source.
     """
     given = {name: path for name, path in (("photos", photos), ("clips", clips)) if path is not None}
-    chosen, notes = _chosen(corpora(tuple(sources)), given)
+    return build(
+        into, corpora(tuple(sources)), cache=cache, order=NAMES, given=given, workers=workers, progress=progress
+    )
+
+
+def build(
+    into: Path,
+    sources: Mapping[str, Corpus],
+    *,
+    cache: Path,
+    order: Sequence[str],
+    given: Mapping[str, Path] | None = None,
+    workers: int = 1,
+    progress: bool = True,
+) -> Prepared:
+    """The same for any sources; the listing names shards in the `order` of their sources."""
+    given = given or {}
+    chosen, notes = _chosen(sources, given)
     into.mkdir(parents=True, exist_ok=True)
-    state = _State(into, listed_whole(into))
+    state = _State(into, listed_whole(into), order)
     parts = [_Part(corpus, number) for corpus in chosen for number in range(corpus.parts())]
     todo = [part for part in parts if not _is_built(state, part)]
     for entry in state.entries.values():
@@ -155,11 +180,7 @@ def _store(state: _State, part: _Part, built: _Built) -> None:
     entry = write_shard(state.folder, part.shard, samples=kept)
     about = {"licence": part.corpus.licence, "source": part.corpus.name}
     state.entries[part.shard] = entry | about | {"skipped": {key: n for key, n in sorted(skipped.items()) if n}}
-    write_listing(state.folder, sorted(state.entries.values(), key=_place))
-
-
-def _place(entry: Mapping[str, Any]) -> tuple[int, str]:
-    return (NAMES.index(entry["source"]) if entry["source"] in NAMES else len(NAMES), entry["name"])
+    write_listing(state.folder, state.sorted())
 
 
 def _is_picture(sample: Sample) -> bool:
@@ -173,7 +194,7 @@ def _hash(sample: Sample) -> bytes:
 def _summary(state: _State, *, notes: Sequence[str], built: int, reused: int) -> Prepared:
     counts: dict[str, Counter[str]] = {}
     skipped: dict[str, Counter[str]] = {}
-    for entry in sorted(state.entries.values(), key=_place):
+    for entry in state.sorted():
         counts.setdefault(entry["source"], Counter()).update(entry.get("splits", {}))
         skipped.setdefault(entry["source"], Counter()).update(entry.get("skipped", {}))
     return Prepared(folder=state.folder, counts=counts, skipped=skipped, notes=notes, built=built, reused=reused)
