@@ -54,7 +54,8 @@ class VLJEPA(nn.Module):
 
     def predict_raw(self, visual: Float[Tensor, "batch token width"], query: Tokens) -> Float[Tensor, "batch shared"]:
         """The same as the Predictor's head gives them, for losses that look at lengths too."""
-        return self.predictor(visual, self.token_table(query.ids), query.mask).float()
+        believed = self.x_encoder.posterior(visual) if self.settings.predictor.classes else None
+        return self.predictor(visual, self.token_table(query.ids), query.mask, believed).float()
 
     def encode_text(self, texts: Tokens) -> Float[Tensor, "batch shared"]:
         """Unit embeddings S_Y of target texts."""

@@ -32,7 +32,7 @@ from vljepa.training.trainer import Trainer
 from vljepa.training.validate import Validator
 from vljepa.types import Batch, Tokens
 from vljepa.weights.folder import Bundle, save_folder
-from vljepa.weights.start import start_small
+from vljepa.weights.start import start_from_conse, start_small
 
 Scores = Callable[[int], dict[str, float]]
 
@@ -62,6 +62,8 @@ class SmallRun:
         self.model = self.started.model.to(self.device)
         self.targets = self.started.target_tokenizer.cut_at(settings.target_tokens)
         pull_apart(self.model, self.targets, factor=settings.stretch)
+        if settings.model.predictor.classes:
+            start_from_conse(self.started, ingredients.class_names)
 
     def look(self) -> None:
         """Frame features of the whole corpus, and the channel statistics of its training pictures."""
