@@ -1,34 +1,38 @@
-"""The picture classifier's opinion said in the shared space, straight into the answer (ConSE, Norouzi et al. 2014).
+"""The picture classifier's opinion, said in the shared space beside the answer (ConSE, Norouzi et al. 2014).
 
-A frozen classifier names a thousand things without one image-text pair: the posterior times the embeddings of the class
-names is an answer already, and the Predictor only has to learn what differs from it.
+A frozen classifier names a thousand things without one image-text pair: its posterior times the embeddings of the class
+names is an answer already. It is added after training, when nothing was asked: a head that is trained with it learns
+the pairs that it has by heart and forgets what it was given (LOG.md).
 """
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
+
+TOP = 10
 
 
 class Conse(nn.Module):
-    """`names`: what each class is in the shared space; `trust`: how far the opinion answers what was asked."""
+    """`names`: what each class is in the shared space; `weight`: how much of the opinion is added, 0 until fitted."""
 
-    def __init__(self, *, classes: int, hidden: int, shared: int) -> None:
+    names: Tensor
+    weight: Tensor
+
+    def __init__(self, *, classes: int, shared: int) -> None:
         super().__init__()
-        self.names = nn.Linear(classes, shared, bias=False)
-        self.trust = nn.Linear(hidden, 1)
-        # At the start it is trusted wholly, whatever is asked.
-        if not self.trust.weight.is_meta:
-            nn.init.zeros_(self.trust.weight)
-            nn.init.ones_(self.trust.bias)
+        self.register_buffer("names", torch.zeros(classes, shared))
+        self.register_buffer("weight", torch.zeros(1))
 
-    def forward(
-        self, posterior: Float[Tensor, "batch classes"], state: Float[Tensor, "batch hidden"]
-    ) -> Float[Tensor, "batch shared"]:
-        """What is added to the answer of a Predictor whose pooled state is `state`."""
-        said: Float[Tensor, "batch shared"] = self.names(posterior.to(self.names.weight.dtype))
-        return self.trust(state) * said
+    def forward(self, posterior: Float[Tensor, "batch classes"]) -> Float[Tensor, "batch shared"]:
+        """What is added to a unit answer: the shorter, the less sure the classifier is."""
+        return self.weight.float() * self.opinion(posterior)
 
-    @torch.no_grad()
+    def opinion(self, posterior: Float[Tensor, "batch classes"]) -> Float[Tensor, "batch shared"]:
+        """The TOP likeliest classes' names by their probabilities, at most as long as 1."""
+        sure, places = posterior.float().topk(TOP)
+        return (sure[..., None] * self.names.float()[places]).sum(1)
+
     def say(self, names: Float[Tensor, "classes shared"]) -> None:
-        """Let each class be what these embeddings say."""
-        self.names.weight.copy_(names.T)
+        """Let each class be what these embeddings say, without what all of them have in common."""
+        self.names.copy_(functional.normalize(names - names.mean(0), dim=-1))

@@ -18,7 +18,7 @@ from vljepa.models.llama import Llama, LlamaSettings
 class PredictorSettings:
     """`visual_width`: numbers in a visual token; `shared`: dimensions of the space that both sides meet in.
 
-    `classes`: of how many classes the X-Encoder's posterior goes straight into the answer (`conse`); 0 for none.
+    `classes`: of how many classes the X-Encoder tells a posterior that is said beside the answer (`conse`); 0 for none.
     """
 
     llama: LlamaSettings
@@ -39,7 +39,7 @@ class Predictor(nn.Module):
         self.layers = Llama(settings.llama, causal=False)
         self.head = nn.Linear(hidden, settings.shared)
         if settings.classes:
-            self.conse = Conse(classes=settings.classes, hidden=hidden, shared=settings.shared)
+            self.conse = Conse(classes=settings.classes, shared=settings.shared)
         # Identity leaves the language model's own embeddings untouched at the start (paper.md 9.1, point 7).
         if not self.query_projection.weight.is_meta:
             nn.init.eye_(self.query_projection.weight)
@@ -50,25 +50,15 @@ class Predictor(nn.Module):
         visual: Float[Tensor, "batch token width"],
         query: Float[Tensor, "batch word hidden"],
         query_mask: Bool[Tensor, "batch word"],
-        posterior: Float[Tensor, "batch classes"] | None = None,
     ) -> Float[Tensor, "batch shared"]:
-        """Predicted embeddings, not normalised; positions count visual then query tokens, padding changes nothing.
-
-        `posterior` is wanted where the settings have classes. ValueError where it is missing then.
-        """
+        """Predicted embeddings, not normalised; positions count visual then query tokens, padding changes nothing."""
         dtype = self.visual_projection.weight.dtype
         tokens = torch.cat([self.visual_projection(visual.to(dtype)), self.query_projection(query.to(dtype))], dim=1)
         seen = torch.ones(visual.shape[:2], dtype=torch.bool, device=visual.device)
         mask = torch.cat([seen, query_mask], dim=1)
         # Without a mask the fastest attention kernel may be chosen.
         hidden = self.layers(tokens, real=None if bool(mask.all()) else mask)
-        state = masked_mean(hidden, mask)
-        answer: Float[Tensor, "batch shared"] = self.head(state)
-        if not self.settings.classes:
-            return answer
-        if posterior is None:
-            raise ValueError("this Predictor adds what a picture classifier believes: give its posterior")
-        return answer + self.conse(posterior, state)
+        return self.head(masked_mean(hidden, mask))
 
 
 def masked_mean(

@@ -15,12 +15,12 @@ from vljepa.data.processor import Processor
 from vljepa.features import Features, channel_statistics, write_features
 from vljepa.models.lite_encoder import lite
 from vljepa.objectives.decoding import Decoding
-from vljepa.objectives.joint_embedding import JointEmbedding
+from vljepa.objectives.joint_embedding import JointEmbedding, by_length
 from vljepa.recipes.ingredients import Ingredients
 from vljepa.recipes.opposites import pull_apart
 from vljepa.recipes.small_settings import SmallSettings, StageSettings
 from vljepa.runtime import choose_device, compute_dtype, first_rank_first, own_share, rank, seed_everything
-from vljepa.training.calibrate import fit_calibration
+from vljepa.training.calibrate import fit_belief, fit_calibration
 from vljepa.training.examples import Examples
 from vljepa.training.optim import make_optimizer, parameter_groups
 from vljepa.training.parts import group_table
@@ -32,7 +32,7 @@ from vljepa.training.trainer import Trainer
 from vljepa.training.validate import Validator
 from vljepa.types import Batch, Tokens
 from vljepa.weights.folder import Bundle, save_folder
-from vljepa.weights.start import start_from_conse, start_small
+from vljepa.weights.start import start_small
 
 Scores = Callable[[int], dict[str, float]]
 
@@ -62,8 +62,6 @@ class SmallRun:
         self.model = self.started.model.to(self.device)
         self.targets = self.started.target_tokenizer.cut_at(settings.target_tokens)
         pull_apart(self.model, self.targets, factor=settings.stretch)
-        if settings.model.predictor.classes:
-            start_from_conse(self.started, ingredients.class_names)
 
     def look(self) -> None:
         """Frame features of the whole corpus, and the channel statistics of its training pictures."""
@@ -116,6 +114,16 @@ class SmallRun:
             objective.refresh_class_names(names)
             stage: StageSettings = getattr(self.settings, name)
             self._fit(name, objective, self._batches(name, stage), scores=scores)
+        if self.settings.model.predictor.classes:
+            self._believe(names)
+
+    @torch.no_grad()
+    def _believe(self, names: Tokens) -> None:
+        """Add the picture classifier's opinion in the shared space as it is now, as much of it as validation wants."""
+        conse = self.model.predictor.conse
+        conse.say(by_length(self.model.encode_text, names))
+        conse.weight.fill_(fit_belief(self.model, self.validator))
+        self.record.write("belief", 0, weight=float(conse.weight), **self.validator(self.model))
 
     def _batches(self, name: str, stage: StageSettings) -> Callable[[int], tuple[Batch]]:
         """Batches of a stage's mixture as a function of the step alone."""

@@ -81,8 +81,8 @@ class Examples:
         found = torch.stack([self.features.frames(item)[0, -classes:] for item in self.pictures])
         return found[found.max(-1).values > 0.2]
 
-    def rows(self, group: str, *, count: int, seed: int, step: int) -> list[Example]:
-        """The rows of one step."""
+    def rows(self, group: str, *, count: int, seed: int, step: int, plainest: bool = False) -> list[Example]:
+        """The rows of one step; `plainest`: captions are the first wording, which a source writes plainest."""
         random = np.random.default_rng([seed, step])
         if group == "classes":
             return [self._class_row(random) for _ in range(count)]
@@ -91,9 +91,9 @@ class Examples:
         with_query = group.endswith("questions")
         weights = self._weights[id(items), with_query]
         chosen = random.choice(len(items), size=min(count, len(items)), replace=False, p=weights)
-        return [self._row(items[place], random, with_query=with_query) for place in chosen]
+        return [self._row(items[place], random, with_query=with_query, plainest=plainest) for place in chosen]
 
-    def _row(self, item: Item, random: np.random.Generator, *, with_query: bool) -> Example:
+    def _row(self, item: Item, random: np.random.Generator, *, with_query: bool, plainest: bool) -> Example:
         frames = self.features.frames(item, int(random.integers(len(item.views))))
         if random.random() < self.settings.drop_features and not with_query:
             frames = frames.clone()
@@ -106,7 +106,7 @@ class Examples:
             return replace(self._asked(told, frames, random), key=item.key)
         wrong = random.permutation(len(told.negatives))[: self.settings.negatives]
         negatives = tuple(told.negatives[i] for i in wrong)
-        target = one_of(told.captions, random)
+        target = told.captions[0] if plainest else one_of(told.captions, random)
         others = [text for text in told.captions if text != target] if self.settings.twins else []
         twin = one_of(others, random) if others and random.random() < self.settings.twins else ""
         return Example(frames=frames, query="", target=target, negatives=negatives, key=item.key, twin=twin)

@@ -92,25 +92,4 @@ def _mean_class_names(started: Started, class_names: list[str]) -> None:
     weight[:, features : features + len(class_names)] = rotation @ names.T * CLASS_NAME_GAIN
 
 
-@torch.no_grad()
-def start_from_conse(started: Started, class_names: list[str]) -> None:
-    """The untrained answer is ConSE's: what the classifier believes, in names, and next to nothing of the head.
-
-    Both sides lose what all class names have in common, as ConSE wants it: else every text is near every other. To be
-    called when the Y-Encoder's head is what training starts with. ValueError where the Predictor adds no posterior.
-    """
-    model = started.model
-    if not model.settings.predictor.classes:
-        raise ValueError("this Predictor adds no posterior: set model.predictor.classes to the classifier's classes")
-    device = model.token_table.weight.device
-    names = model.encode_text_raw(started.target_tokenizer(class_names).to(device))
-    model.y_encoder.head.bias -= names.mean(0)
-    model.predictor.conse.say(CONSE_LENGTH * functional.normalize(names - names.mean(0), dim=-1))
-    model.predictor.head.weight *= HEAD_START
-    model.predictor.head.bias.zero_()
-
-
 CLASS_NAME_GAIN = 0.5
-# A new head's answers are about this long: shorter ones would be drowned by the first steps of training.
-CONSE_LENGTH = 10.0
-HEAD_START = 0.1
