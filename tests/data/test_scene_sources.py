@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.data.made_archives import make_tgz, picture_bytes
+from tests.data.test_picture_sources import clip_art, svg
 
 from vljepa.data.corpora import shapes as shapes_module
 from vljepa.data.corpora.corpus import split_of
 from vljepa.data.corpora.drawing import COLOURS, LOOKS, SHAPES, UNSEEN_LOOKS, Placed, mask_of, shade
 from vljepa.data.corpora.scene_words import COUNTS, OPPOSITE, Scene, SceneWords, called, numbered
-from vljepa.data.corpora.scenes import Scenes
+from vljepa.data.corpora.scenes import CutOuts, Scenes, clip_art_cut_outs
 from vljepa.data.corpora.shapes import Shapes, arranged, relation_of, scattered, side_by_side
 from vljepa.data.package_list import EMOJIBASE, FLUENT_3D
 from vljepa.types import Question, Sample
@@ -187,3 +188,24 @@ def test_scene_questions_name_what_stands_there(tmp_path: Path) -> None:
         # The other thing of the pair is offered too: naming what is there is not enough.
         assert sum(name in sample.captions[0].split() for name in question.candidates) == 2
     assert not any(colour in question.query for _, question in asked for colour in COLOURS)
+
+
+def test_clip_art_is_cut_out_where_its_sheet_is_transparent(tmp_path: Path) -> None:
+    box, opaque = picture_bytes("red", size=(80, 40)), io.BytesIO()
+    Image.new("RGB", (60, 40), "blue").save(opaque, "PNG")
+    drawings = {
+        "animals/dog": (svg("brown dog"), box),
+        "animals/cat": (svg("cat"), opaque.getvalue()),
+        "animals/rock": (svg("rock"), box[:60]),
+        "animals/dogs": (svg("mail box"), b""),
+    }
+    found = clip_art_cut_outs(clip_art(tmp_path, drawings)).by_name
+    assert list(found) == ["dog"]
+    assert found["dog"][0].size == (46, 26)  # the box of 40 x 20 and its margin, not the sheet
+
+
+def test_names_of_several_things_stand_beside_no_others() -> None:
+    found = CutOuts(style="made")
+    for name in ("dog", "scissors", "milk", "statue of old liberty", "fire truck"):
+        found.add(name, Image.new("RGBA", (4, 4)))
+    assert list(found.by_name) == ["dog", "fire truck"]

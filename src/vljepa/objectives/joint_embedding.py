@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from vljepa.config import SettingsError
 from vljepa.models.vljepa import VLJEPA
+from vljepa.models.y_encoder import YEncoder
 from vljepa.objectives.gather import sum_over_ranks
 from vljepa.objectives.menu import Compared, LossSettings, choose
 from vljepa.objectives.without_negatives import cosine
@@ -105,7 +106,8 @@ class JointEmbedding(nn.Module):
         )
         self.bias = nn.Parameter(torch.tensor([settings.bias]), requires_grad="bias" in self.choice.learns)
         # In a tuple, so that it is no part of what is trained, saved or sharded.
-        self._before = (copy.deepcopy(model.y_encoder).eval().requires_grad_(False),) if settings.keep_weight else ()
+        kept = (copy.deepcopy(model.y_encoder).eval().requires_grad_(False),) if settings.keep_weight else ()
+        self._before: tuple[YEncoder, ...] = kept
         if settings.class_weight and not model.x_encoder.classes:
             raise ValueError("objective.class_weight needs an X-Encoder with a picture classifier: set it to 0")
         self.register_buffer("class_names", torch.zeros(model.x_encoder.classes, model.settings.predictor.shared))

@@ -62,7 +62,7 @@ class SmallSettings:
     )
     queries: StageSettings = field(
         default_factory=lambda: StageSettings(
-            loop=LoopSettings(steps=1700, evaluate_every=170, save_every=50),
+            loop=LoopSettings(steps=1500, evaluate_every=150, save_every=50),
             mix={"pictures": 0.24, "clips": 0.12, "picture-questions": 0.24, "clip-questions": 0.4},
         )
     )
@@ -75,7 +75,7 @@ class SmallSettings:
     )
     predictions: StageSettings = field(
         default_factory=lambda: StageSettings(
-            loop=LoopSettings(steps=250, save_every=50), mix={}, optim=OptimSettings(rate=3e-4, clip=1.0)
+            loop=LoopSettings(steps=350, save_every=50), mix={}, optim=OptimSettings(rate=3e-4, clip=1.0)
         )
     )
     target_tokens: int = 32
