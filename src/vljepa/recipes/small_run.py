@@ -18,6 +18,7 @@ from vljepa.objectives.decoding import Decoding
 from vljepa.objectives.joint_embedding import JointEmbedding, by_length
 from vljepa.recipes.ingredients import Ingredients
 from vljepa.recipes.opposites import pull_apart
+from vljepa.recipes.shared_space import centre, whiten
 from vljepa.recipes.small_settings import SmallSettings, StageSettings
 from vljepa.runtime import choose_device, compute_dtype, first_rank_first, own_share, rank, seed_everything
 from vljepa.training.calibrate import fit_belief, fit_calibration
@@ -61,7 +62,16 @@ class SmallRun:
         )
         self.model = self.started.model.to(self.device)
         self.targets = self.started.target_tokenizer.cut_at(settings.target_tokens)
+        self._begin_shared_space()
+
+    def _begin_shared_space(self) -> None:
+        """The sentence encoder's space with its loud directions quieter, opposites apart, texts around its middle."""
+        settings, ingredients = self.settings, self.ingredients
+        texts = [*ingredients.sentences[:: max(1, len(ingredients.sentences) // 4000)], *ingredients.class_names]
+        if settings.whitening:
+            whiten(self.model, self.targets, texts, power=settings.whitening)
         pull_apart(self.model, self.targets, factor=settings.stretch)
+        centre(self.model, self.targets, texts)
 
     def look(self) -> None:
         """Frame features of the whole corpus, and the channel statistics of its training pictures."""

@@ -28,7 +28,10 @@ class StageSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class SmallSettings:
-    """Everything that the run depends on; `stretch`: how far answers that exclude each other are pulled apart."""
+    """Everything that the run depends on; `stretch`: how far answers that exclude each other are pulled apart.
+
+    `whitening`: the power to which the variance of the sentence encoder's directions is evened out at the start.
+    """
 
     model: VLJEPASettings = field(default_factory=small_size)
     processor: ProcessorSettings = field(default_factory=ProcessorSettings)
@@ -67,6 +70,7 @@ class SmallSettings:
         )
     )
     stretch: float = 4.0
+    whitening: float = 0.15
     decoding: DecodingSettings = field(default_factory=DecodingSettings)
     texts: StageSettings = field(
         default_factory=lambda: StageSettings(
