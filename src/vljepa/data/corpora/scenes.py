@@ -72,8 +72,9 @@ class Scenes:
         self.skipped = Counter()
         read: Callable[[Mapping[str, Path]], CutOuts] = (emoji_cut_outs, clip_art_cut_outs)[part]
         cut_outs = read(files)
+        names: dict[Split, list[str]] = {split: cut_outs.names(split) for split in ("train", "validation", "test")}
         for number in range(self.a_part):
-            sample = _sample(cut_outs, number)
+            sample = _sample(cut_outs, names, number)
             if sample is None:
                 self.skipped["too few things in the split"] += 1
             else:
@@ -110,12 +111,11 @@ def clip_art_cut_outs(files: Mapping[str, Path]) -> CutOuts:
     return found
 
 
-def _sample(cut_outs: CutOuts, number: int) -> Sample | None:
+def _sample(cut_outs: CutOuts, names: Mapping[Split, Sequence[str]], number: int) -> Sample | None:
     concept = f"{cut_outs.style} scene {number}"
     split = split_of(concept)
     random = np.random.default_rng([23, len(cut_outs.style), number])
-    names = cut_outs.names(split)
-    scene = _arranged(names, random)
+    scene = _arranged(names[split], random)
     if scene is None:
         return None
     words = SceneWords(scene, random)
