@@ -36,13 +36,16 @@ class Validator:
 
         Questions about clips are `ask_KIND`, those about composed pictures `look_KIND`.
         """
-        composed = _spread([item for item in self._held_out(pictures=True) if item.corpus in COMPOSED], self.most)
+        composed = _spread([item for item in self._held_out(pictures=True) if item.corpus in COMPOSED], self.most // 2)
+        looked = [(item, question) for item in composed for question in item.questions]
+        # The first ones of clips are yes/no: the last to be learned, and already a third of all.
         clips = _spread(self._held_out(pictures=False), self.most)
+        asked = [(item, question) for item in clips for question in item.questions[-4:]]
         mixed = torch.autocast(self.device(model).type, dtype=self.dtype, enabled=self.dtype != torch.float32)
         with torch.inference_mode(), mixed:
             groups = self.groups()
             recalls = {f"{name}_r10": self._recall(model, items) for name, items in groups.items()}
-            answers = self._answers(model, clips, "ask") | self._answers(model, composed, "look")
+            answers = self._answers(model, asked, "ask") | self._answers(model, looked, "look")
             return recalls | self._agreement(model, groups.get("pictures", [])) | answers
 
     def groups(self) -> dict[str, list[Item]]:
@@ -105,9 +108,7 @@ class Validator:
         named = (predicted @ self.texts(model, self.class_names).T).argmax(-1)
         return {"classes_agree": float((named == posterior[sure].argmax(-1)).float().mean())}
 
-    def _answers(self, model: VLJEPA, items: list[Item], name: str) -> dict[str, float]:
-        # Those left out of clips are yes/no, which is already a third of all, and of pictures counts.
-        asked = [(item, question) for item in items for question in item.questions[-4:]]
+    def _answers(self, model: VLJEPA, asked: Sequence[tuple[Item, Question]], name: str) -> dict[str, float]:
         if not asked:
             return {}
         predicted = self.predictions(model, [item for item, _ in asked], [question.query for _, question in asked])
