@@ -25,10 +25,11 @@ from vljepa.data.media import MediaError, read_clip
 from vljepa.data.processor import Processor
 from vljepa.data.rows import Rows, RowType, write_rows
 from vljepa.data.shards import LISTING, check_shard, listed_whole, read_listing, read_shard
+from vljepa.data.views import views_of
 from vljepa.models.lite_encoder import LiteEncoder
 from vljepa.models.x_encoder import XEncoder
 from vljepa.runtime import first_rank_first, meet_ranks, rank, world_size
-from vljepa.types import Clip, Question, Sample, Told
+from vljepa.types import Question, Sample, Told
 
 BATCH_FRAMES = 32
 
@@ -230,7 +231,7 @@ def _decoded(path: Path, processor: Processor, num_frames: int) -> Iterator[tupl
 
     def prepare(sample: Sample) -> list[Tensor]:
         clip = read_clip(sample.media, num_frames=num_frames)
-        return [processor.frames_from_clip(view) for view in _views(clip, sample)]
+        return [processor.frames_from_clip(view) for view in views_of(clip, sample)]
 
     with ThreadPoolExecutor(1) as pool:
         waiting: list[tuple[Sample, Future[list[Tensor]]]] = []
@@ -247,21 +248,6 @@ def _finished(sample: Sample, future: "Future[list[Tensor]]") -> tuple[Sample, l
         return sample, future.result()
     except MediaError as error:
         return sample, error
-
-
-def _views(clip: Clip, sample: Sample) -> list[Clip]:
-    """Training pictures are seen twice: whole, and as a mirrored crop (not mirrored where sides are spoken of)."""
-    if len(clip.times) > 1 or sample.split != "train":
-        return [clip]
-    digest = hashlib.sha256(sample.key.encode()).digest()
-    height, width = clip.frames.shape[1:3]
-    part = 0.7 + 0.2 * digest[0] / 255
-    top = int((1 - part) * height * digest[1] / 255)
-    left = int((1 - part) * width * digest[2] / 255)
-    cut = clip.frames[:, top : top + int(part * height), left : left + int(part * width)]
-    speaks_of_sides = any(word in caption.lower() for caption in sample.captions for word in ("left", "right"))
-    cut = cut if speaks_of_sides else cut.flip(2)
-    return [clip, Clip(frames=cut.contiguous(), times=clip.times)]
 
 
 def _facts(sample: Sample, shard: str, firsts: list[int], count: int) -> dict[str, Any]:

@@ -68,7 +68,8 @@ class Sample:
     `backwards` is what would be true of the medium played backwards, where that is known.
     `concept` is what the split keeps apart: a name for pictures, a scene seed for simulators, a recording for cameras.
     `weights`: how often each caption is drawn beside the others; empty: all alike. `origin`: sha256 of the file that
-    the medium was cut from, empty where the medium is whole.
+    the medium was cut from, empty where the medium is whole. `crops`: how many crops of a training picture are looked
+    at beside the whole; none where a crop may lose what the captions tell.
     """
 
     key: str
@@ -87,6 +88,7 @@ class Sample:
     backwards: Told | None = None
     weights: tuple[float, ...] = ()
     origin: str = ""
+    crops: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +113,8 @@ class Batch:
 
     `frames`: what the X-Encoder keeps of each frame, or, where it learns, the pixels that it reads. `targets`: the
     texts that predictions choose among; row i's own is `labels[i]`, further ones (words that are wrong by one) are
-    negatives. `query_free`: rows without a query.
+    negatives. `twins`: the last of the targets are no columns but other wordings, each of the column that stands here.
+    `query_free`: rows without a query.
     `keys`: numbers by which ranks know equal target texts; None where every target is to stay a column of its own.
     `samples`: which sample each row was made from, for the person who looks for a bad one.
     """
@@ -123,6 +126,7 @@ class Batch:
     query_free: Float[Tensor, "batch"]
     keys: Int64[Tensor, "text"] | None = None
     samples: tuple[str, ...] = ()
+    twins: Int64[Tensor, "twin"] | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on another device."""
@@ -134,6 +138,7 @@ class Batch:
             query_free=self.query_free.to(device),
             keys=None if self.keys is None else self.keys.to(device),
             samples=self.samples,
+            twins=None if self.twins is None else self.twins.to(device),
         )
 
 

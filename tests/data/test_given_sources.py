@@ -27,6 +27,7 @@ def test_openstax_splits_by_book_and_leaves_out_several_panels(tmp_path: Path) -
     assert samples[0].captions[-1] == "Dogs like beaches."
     assert "Dogs like beaches." not in samples[1].captions + samples[2].captions
     assert "A dog on a beach." in samples[1].captions
+    assert {sample.crops for sample in samples} == {4}
     assert samples[0].credit == "(credit: someone) openstax/books@1"
 
 

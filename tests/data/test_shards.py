@@ -40,6 +40,7 @@ FULL = Sample(
         questions=(Question(query="who?", answer="god", candidates=("god", "tac"), kind="name"),),
         label="god",
     ),
+    crops=3,
 )
 BARE = Sample(
     key="a-001",
@@ -111,6 +112,8 @@ def test_a_record_of_another_tool_is_read_when_the_required_fields_are_there() -
         ({"licence": None}, "no licence"),
         ({"split": "dev"}, "split is 'dev'"),
         ({"questions": [{"query": "q"}]}, "lacks 'answer'"),
+        ({"crops": -1}, "crops is -1"),
+        ({"crops": "many"}, "crops is 'many'"),
     ],
 )
 def test_records_that_are_no_samples_are_refused_with_their_key(change: dict[str, object], words: str) -> None:

@@ -1,15 +1,20 @@
 """The objective's equalities: InfoNCE against its closed forms and against plain autograd, in parts and whole."""
 
 import math
+from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 import torch
+from tests.conftest import tiny_bundle
 from tests.objectives.sizes import kept_numbers, largest_tensor
 from torch.nn import functional
 
+from vljepa.data.collate import Example, collate
 from vljepa.objectives.info_nce import info_nce
-from vljepa.objectives.joint_embedding import by_length, towards_classes
-from vljepa.types import Tokens
+from vljepa.objectives.joint_embedding import JointEmbedding, JointEmbeddingSettings, by_length, towards_classes
+from vljepa.training.grad_cache import cached_backward
+from vljepa.types import Batch, Tokens
 
 
 def unit(rows: int, dim: int, seed: int) -> torch.Tensor:
@@ -137,3 +142,82 @@ def test_texts_by_length_call_the_encoder_equally_often_however_many_they_are(te
     ids = torch.arange(texts)[:, None]
     torch.testing.assert_close(by_length(count, Tokens(ids=ids, mask=ids >= 0)), ids.float())
     assert len(calls) == 4
+
+
+def rows(*, twin: str) -> Batch:
+    bundle = tiny_bundle()
+    width = bundle.model.x_encoder.settings.frame_width
+    texts = (
+        ("a red ball", "a ball, red", ("a blue ball",)),
+        ("a cat", "", ()),
+        ("a green cube", twin, ("a red cube",)),
+    )
+    return collate(
+        [
+            Example(frames=torch.randn(1, width), query="", target=text, twin=other, negatives=wrong)
+            for text, other, wrong in texts
+        ],
+        query_tokenizer=bundle.query_tokenizer,
+        target_tokenizer=bundle.target_tokenizer,
+    )
+
+
+@pytest.mark.parametrize("twin", ["a cube, green", "a cat", "a blue ball", ""])
+def test_another_wording_is_told_from_all_columns_and_is_none_itself(twin: str) -> None:
+    """A wording that is somebody's target, or wrong for somebody, is left out."""
+    model, batch = tiny_bundle().model.eval(), rows(twin=twin)
+    plain = JointEmbedding(model, JointEmbeddingSettings())
+    with_twins = JointEmbedding(model, JointEmbeddingSettings(twin_weight=0.5))
+    columns = ["a red ball", "a cat", "a green cube", "a blue ball", "a red cube"]
+    found = {"a ball, red": 0} | ({twin: 2} if twin == "a cube, green" else {})
+    embedded = {
+        text: model.encode_text(tiny_bundle().target_tokenizer([text]))[0] for text in [*columns, "a ball, red", twin]
+    }
+    targets = torch.stack([embedded[text] for text in columns])
+    scores = torch.stack([embedded[text] for text in found]) @ targets.T / 0.07
+    expected = functional.cross_entropy(scores, torch.tensor(list(found.values())))
+    losses = with_twins(batch)
+    torch.testing.assert_close(losses.parts["twins"], expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(losses.total, plain(batch).total + 0.5 * losses.parts["twins"])
+    # Columns are what they would be without the further wordings.
+    alone = collate_without_twins(batch)
+    torch.testing.assert_close(plain(batch).total, plain(alone).total, atol=1e-5, rtol=1e-5)
+
+
+def collate_without_twins(batch: Batch) -> Batch:
+    count = len(batch.targets.ids) - len(batch.twins)  # type: ignore[arg-type]
+    return replace(batch, targets=batch.targets.rows(slice(count)), twins=None)
+
+
+def test_keeping_is_the_cosine_to_what_was_said_before_and_nothing_at_the_start() -> None:
+    model, batch = tiny_bundle().model.eval(), rows(twin="")
+    objective = JointEmbedding(model, JointEmbeddingSettings(keep_weight=2.0, keep_texts=2))
+    before = model.encode_text(batch.targets.rows(slice(2))).detach()
+    assert objective(batch).parts["kept"].item() == pytest.approx(0.0, abs=1e-6)
+    assert not any("before" in name for name in objective.state_dict())
+    with torch.no_grad():
+        model.y_encoder.head.weight += 0.3 * torch.randn_like(model.y_encoder.head.weight)
+    losses = objective(batch)
+    moved = 1 - (model.encode_text(batch.targets.rows(slice(2))) * before).sum(-1).mean()
+    torch.testing.assert_close(losses.parts["kept"], moved.detach(), atol=1e-5, rtol=1e-4)
+    plain = JointEmbedding(model, JointEmbeddingSettings())(batch)
+    torch.testing.assert_close(losses.total, plain.total + 2.0 * moved, atol=1e-5, rtol=1e-4)
+    (gradient,) = torch.autograd.grad(losses.total - plain.total, model.y_encoder.head.weight)
+    assert gradient.abs().max() > 1e-4
+
+
+def test_what_is_kept_in_parts_has_the_gradient_of_the_whole() -> None:
+    """GradCache passes further wordings and the memory of the start through unchanged."""
+    gradients = []
+    for micro_rows in (0, 2):
+        bundle = tiny_bundle()
+        model, batch = bundle.model.eval(), rows(twin="a cube, green")
+        objective = JointEmbedding(model, JointEmbeddingSettings(keep_weight=1.0, twin_weight=1.0))
+        with torch.no_grad():
+            model.y_encoder.head.weight += 0.3 * torch.ones_like(model.y_encoder.head.weight).tril()
+        if micro_rows:
+            cached_backward(objective, batch, micro_rows=micro_rows, computing=nullcontext)
+        else:
+            objective(batch).total.backward()
+        gradients.append(model.y_encoder.head.weight.grad)
+    torch.testing.assert_close(gradients[0], gradients[1], atol=1e-5, rtol=1e-4)

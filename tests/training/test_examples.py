@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -120,3 +121,33 @@ def test_kinds_of_questions_are_asked_by_their_weights(features: Features) -> No
 
     assert 0.4 < share(ExampleSettings(own_questions=1.0)) < 0.6
     assert share(ExampleSettings(own_questions=1.0, kind_weight={"direction": 9.0})) > 0.8
+
+
+def test_caption_rows_bring_another_wording_where_there_is_one(features: Features) -> None:
+    features.items[:] = [replace(item, captions=("one", "two", "three")[: number % 3 + 1])
+                         for number, item in enumerate(features.items)]  # fmt: skip
+    captions = {item.key: item.captions for item in features.items}
+    wanted = {
+        share: made(features, ExampleSettings(twins=share)).rows("pictures", count=8, seed=0, step=0)
+        for share in (0.0, 1.0)
+    }
+    assert not any(row.twin for row in wanted[0.0])
+    for row in wanted[1.0]:
+        others = set(captions[row.key]) - {row.target}
+        assert row.twin in others if others else not row.twin
+
+
+def test_sources_are_weighed_apart_where_something_is_asked(features: Features, tmp_path: Path) -> None:
+    """With weight 0 a source is never drawn; rows that ask have weights of their own."""
+    for ending in ("npy", "jsonl"):
+        content = (tmp_path / f"openstax-000.{ending}").read_bytes()
+        (tmp_path / f"scenes-000.{ending}").write_bytes(content.replace(b"openstax-000", b"scenes-000"))
+    both = Features(tmp_path, shards=("openstax-000", "scenes-000"))
+    settings = ExampleSettings(source_weight={"scenes": 0.0}, asked_weight={"openstax": 0.0})
+
+    def sources(settings: ExampleSettings, group: str) -> set[str]:
+        return {row.key.split("-")[0] for row in made(both, settings).rows(group, count=8, seed=0, step=0)}
+
+    assert sources(settings, "pictures") == {"openstax"} and sources(settings, "picture-questions") == {"scenes"}
+    alike = replace(settings, asked_weight=None)
+    assert sources(alike, "picture-questions") == {"openstax"}

@@ -14,13 +14,17 @@ from vljepa.types import Batch, unique
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """What one row of a batch is made of; an empty query is the query-free case of pretraining. `key`: its sample's."""
+    """What one row of a batch is made of; an empty query is the query-free case of pretraining. `key`: its sample's.
+
+    `twin`: another wording of the target, "" for none.
+    """
 
     frames: Float[Tensor, "time *kept"]
     query: str
     target: str
     negatives: tuple[str, ...] = ()
     key: str = ""
+    twin: str = ""
 
 
 def collate(
@@ -35,16 +39,19 @@ def collate(
     targets = [example.target for example in examples]
     extra = [text for example in examples for text in example.negatives]
     columns = unique([*targets, *extra]) if merge else (*targets, *extra)
+    # A wording that is some row's target, or wrong for one, belongs to that row.
+    twins = {example.twin: example.target for example in examples if example.twin and example.twin not in columns}
     number = {text: place for place, text in reversed(list(enumerate(columns)))}
     labels = [number[text] for text in targets] if merge else list(range(len(targets)))
     return Batch(
         frames=torch.stack([example.frames for example in examples]),
         query=query_tokenizer([example.query for example in examples]),
-        targets=target_tokenizer(columns),
+        targets=target_tokenizer([*columns, *twins]),
         labels=torch.tensor(labels),
         query_free=torch.tensor([float(not example.query) for example in examples]),
         keys=torch.tensor([text_key(text) for text in columns]) if merge else None,
         samples=tuple(example.key for example in examples),
+        twins=torch.tensor([number[text] for text in twins.values()]) if twins else None,
     )
 
 

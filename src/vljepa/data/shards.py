@@ -38,6 +38,8 @@ def record_from_sample(sample: Sample) -> dict[str, Any]:
     """What `key.json` holds: all fields but the key, the media and the extension; empty ones are left out."""
     record = _told(sample)
     record |= {name: value for name in ("credit", "origin") if (value := getattr(sample, name))}
+    if sample.crops != 1:
+        record["crops"] = sample.crops
     if sample.weights:
         record["weights"] = list(sample.weights)
     if sample.events:
@@ -96,6 +98,7 @@ def sample_from(record: Mapping[str, Any], media: bytes, *, extension: str, key:
         backwards=backwards,
         weights=_weights(record, key=key),
         origin=record.get("origin", ""),
+        crops=_crops(record, key=key),
     )
 
 
@@ -115,6 +118,13 @@ def _weights(record: Mapping[str, Any], *, key: str) -> tuple[float, ...]:
     if weights and (len(weights) != len(record["captions"]) or min(weights) < 0 or sum(weights) <= 0):
         raise ShardError(f"{key}: weights must be one number from 0 for each caption, not all 0")
     return weights
+
+
+def _crops(record: Mapping[str, Any], *, key: str) -> int:
+    crops = record.get("crops", 1)
+    if not isinstance(crops, int) or crops < 0:
+        raise ShardError(f"{key}: crops is {crops!r}: give a whole number from 0")
+    return crops
 
 
 def _question(record: Mapping[str, Any]) -> Question:

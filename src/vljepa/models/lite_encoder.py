@@ -112,6 +112,11 @@ class LiteEncoder(XEncoder):
         place = self._places(tubelets, cells.device).to(cells.dtype).expand(batch, -1, -1, -1)
         return rearrange(torch.cat([cells, spread, place], dim=-1), "b t s width -> b (t s) width")
 
+    def posterior(self, visual: Float[Tensor, "batch token wide"]) -> Float[Tensor, "batch classes"]:
+        """The mean over the clip, in float32; zeros where the settings tell none."""
+        end = self.settings.token_width - self.settings.coordinates
+        return visual[..., end - NUM_CLASSES : end].float().mean(1) / POSTERIOR_GAIN
+
     def _places(self, tubelets: int, device: torch.device) -> Float[Tensor, "tubelet token coordinate"]:
         """Row and column as one-hot vectors (zeros for the token of the class), the tubelet's number as waves."""
         side = self.settings.cells

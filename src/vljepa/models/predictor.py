@@ -10,16 +10,21 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from vljepa.models.conse import Conse
 from vljepa.models.llama import Llama, LlamaSettings
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictorSettings:
-    """`visual_width`: numbers in a visual token; `shared`: dimensions of the space that both sides meet in."""
+    """`visual_width`: numbers in a visual token; `shared`: dimensions of the space that both sides meet in.
+
+    `classes`: of how many classes the X-Encoder tells a posterior that is said beside the answer (`conse`); 0 for none.
+    """
 
     llama: LlamaSettings
     visual_width: int
     shared: int
+    classes: int = 0
 
 
 class Predictor(nn.Module):
@@ -33,6 +38,8 @@ class Predictor(nn.Module):
         self.query_projection = nn.Linear(hidden, hidden)
         self.layers = Llama(settings.llama, causal=False)
         self.head = nn.Linear(hidden, settings.shared)
+        if settings.classes:
+            self.conse = Conse(classes=settings.classes, shared=settings.shared)
         # Identity leaves the language model's own embeddings untouched at the start (paper.md 9.1, point 7).
         if not self.query_projection.weight.is_meta:
             nn.init.eye_(self.query_projection.weight)

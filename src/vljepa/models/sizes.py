@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from vljepa.models.efficientnet_lite import EfficientNetLiteSettings
+from vljepa.models.efficientnet_lite import NUM_CLASSES, EfficientNetLiteSettings
 from vljepa.models.lite_encoder import LiteEncoderSettings
 from vljepa.models.llama import Llama3Scaling, LlamaSettings
 from vljepa.models.predictor import PredictorSettings
@@ -25,7 +25,10 @@ def small() -> VLJEPASettings:
     return VLJEPASettings(
         x_encoder=x_encoder,
         predictor=PredictorSettings(
-            llama=smollm2_135m((26, 27, 28, 29)), visual_width=x_encoder.token_width, shared=shared
+            llama=smollm2_135m((26, 27, 28, 29)),
+            visual_width=x_encoder.token_width,
+            shared=shared,
+            classes=NUM_CLASSES,
         ),
         y_encoder=BertTextSettings(vocab=30522, hidden=384, intermediate=1536, layers=6, heads=12, shared=shared),
         y_decoder=prefix_decoder(smollm2_135m(tuple(range(30))), shared=shared, vocab=49152, stop=0),

@@ -49,8 +49,16 @@ class VLJEPA(nn.Module):
         self.token_table.requires_grad_(False)
 
     def predict(self, visual: Float[Tensor, "batch token width"], query: Tokens) -> Float[Tensor, "batch shared"]:
-        """Unit embeddings S^_Y of the answers to queries about visual tokens S_V."""
-        return functional.normalize(self.predict_raw(visual, query), dim=-1)
+        """Unit embeddings S^_Y of the answers to queries about visual tokens S_V.
+
+        Where nothing is asked, which is a query of its opening mark alone, with what a picture classifier believes.
+        """
+        answer = functional.normalize(self.predict_raw(visual, query), dim=-1)
+        if not self.settings.predictor.classes:
+            return answer
+        nothing_asked = (query.mask.sum(1, keepdim=True) <= 1).float()
+        believed = self.predictor.conse(self.x_encoder.posterior(visual))
+        return functional.normalize(answer + nothing_asked * believed, dim=-1)
 
     def predict_raw(self, visual: Float[Tensor, "batch token width"], query: Tokens) -> Float[Tensor, "batch shared"]:
         """The same as the Predictor's head gives them, for losses that look at lengths too."""

@@ -53,6 +53,12 @@ class XEncoder(nn.Module):
         """Visual tokens from kept frames."""
         raise NotImplementedError
 
+    def posterior(self, visual: Float[Tensor, "batch token wide"]) -> Float[Tensor, "batch classes"]:
+        """What a picture classifier believes of each clip, read back from its tokens; ValueError where none looked."""
+        raise ValueError(
+            f"an X-Encoder of kind {self.settings.kind} has no picture classifier: set predictor.classes 0"
+        )
+
 
 def check_side(pixels: Tensor, side: int, *, kind: str) -> None:
     """ValueError for frames of another size than the encoder's positions are made for."""

@@ -5,6 +5,7 @@ uniformity over the batch, which keeps the space from collapsing. `towards_class
 a second, free target: what the frozen picture classifier believes, said in the shared space.
 """
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from torch.nn import functional
 
 from vljepa.config import SettingsError
 from vljepa.models.vljepa import VLJEPA
+from vljepa.models.y_encoder import YEncoder
 from vljepa.objectives.gather import sum_over_ranks
 from vljepa.objectives.menu import Compared, LossSettings, choose
 from vljepa.objectives.without_negatives import cosine
@@ -28,6 +30,9 @@ class JointEmbeddingSettings(LossSettings):
     """CLIP's convention for what the paper leaves open: learnable temperature from 0.07, scale at most 100.
 
     `class_weight`: weight of the ConSE target; `alignment_weight`: weight of 1 - cosine of each pair by itself.
+    `twin_weight`: weight of InfoNCE between texts, another wording of a target against all that predictions choose
+    among, what is wrong by a word included. `keep_weight`: weight of 1 - cosine between what the Y-Encoder says of
+    `keep_texts` targets and what it said before training: it is to stay a good encoder of all other sentences.
     """
 
     temperature: float = 0.07
@@ -35,6 +40,9 @@ class JointEmbeddingSettings(LossSettings):
     max_scale: float = 100.0
     class_weight: float = 0.0
     alignment_weight: float = 0.0
+    twin_weight: float = 0.0
+    keep_weight: float = 0.0
+    keep_texts: int = 64
 
 
 def towards_classes(
@@ -48,6 +56,18 @@ def towards_classes(
     trust = posterior.max(-1).values * weight
     of_all_ranks = sum_over_ranks(trust.sum()) / world_size()
     return (trust * (1 - (predicted * conse).sum(-1))).sum() / of_all_ranks.clamp(min=1e-6)
+
+
+def told_apart(
+    twins: Float[Tensor, "twin dim"],
+    targets: Float[Tensor, "column dim"],
+    own: Int64[Tensor, "twin"] | None,
+    scale: Float[Tensor, "1"],
+) -> Float[Tensor, ""]:
+    """Each other wording must pick its own target among this rank's and what is wrong by a word; 0 without any."""
+    if own is None:
+        return targets.new_zeros(())
+    return functional.cross_entropy(scale * twins @ targets.T, own)
 
 
 def by_length(
@@ -85,6 +105,9 @@ class JointEmbedding(nn.Module):
             requires_grad=settings.learn_temperature and "scale" in self.choice.learns,
         )
         self.bias = nn.Parameter(torch.tensor([settings.bias]), requires_grad="bias" in self.choice.learns)
+        # In a tuple, so that it is no part of what is trained, saved or sharded.
+        kept = (copy.deepcopy(model.y_encoder).eval().requires_grad_(False),) if settings.keep_weight else ()
+        self._before: tuple[YEncoder, ...] = kept
         if settings.class_weight and not model.x_encoder.classes:
             raise ValueError("objective.class_weight needs an X-Encoder with a picture classifier: set it to 0")
         self.register_buffer("class_names", torch.zeros(model.x_encoder.classes, model.settings.predictor.shared))
@@ -107,13 +130,15 @@ class JointEmbedding(nn.Module):
     ) -> Losses:
         """Losses of a batch whose raw embeddings are known."""
         self._refuse_collapse()
-        predicted, targets = functional.normalize(raw_predicted, dim=-1), functional.normalize(raw_targets, dim=-1)
+        columns = len(raw_targets) - (0 if batch.twins is None else len(batch.twins))
+        texts = functional.normalize(raw_targets, dim=-1)
+        predicted, targets = functional.normalize(raw_predicted, dim=-1), texts[:columns]
         scale = self.log_scale.exp().clamp(max=self.settings.max_scale)
         seen = Compared(
             predicted=predicted,
             targets=targets,
             raw_predicted=raw_predicted,
-            raw_targets=raw_targets,
+            raw_targets=raw_targets[:columns],
             labels=batch.labels,
             keys=batch.keys,
             scale=scale,
@@ -124,6 +149,12 @@ class JointEmbedding(nn.Module):
         if self.settings.alignment_weight:
             parts["alignment"] = cosine(*seen.unit_pairs)
             total = total + self.settings.alignment_weight * parts["alignment"]
+        if self.settings.twin_weight:
+            parts["twins"] = told_apart(texts[columns:], targets, batch.twins, scale.detach())
+            total = total + self.settings.twin_weight * parts["twins"]
+        if self.settings.keep_weight:
+            parts["kept"] = self._moved(targets, batch.targets)
+            total = total + self.settings.keep_weight * parts["kept"]
         if self.settings.class_weight:
             if batch.frames.ndim == 5:
                 raise SettingsError("objective.class_weight needs an X-Encoder that stays frozen: set it to 0")
@@ -134,6 +165,14 @@ class JointEmbedding(nn.Module):
         parts["correct"] = _share_correct(predicted, targets, batch.labels, self.settings.rows_at_once)
         parts["spread"] = predicted.std(0).mean() * predicted.shape[-1] ** 0.5
         return Losses(total=total, parts={name: value.detach() for name, value in parts.items()})
+
+    def _moved(self, targets: Float[Tensor, "column dim"], texts: Tokens) -> Float[Tensor, ""]:
+        """Mean of 1 - cosine between the first targets and the same texts before training."""
+        (before,) = self._before
+        some = slice(min(self.settings.keep_texts, len(targets)))
+        with torch.no_grad():
+            first = functional.normalize(by_length(lambda part: before(part).float(), texts.rows(some)), dim=-1)
+        return cosine(targets[some], first)
 
     def _refuse_collapse(self) -> None:
         learns = any(parameter.requires_grad for parameter in self.model.y_encoder.parameters())

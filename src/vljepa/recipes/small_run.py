@@ -15,12 +15,13 @@ from vljepa.data.processor import Processor
 from vljepa.features import Features, channel_statistics, write_features
 from vljepa.models.lite_encoder import lite
 from vljepa.objectives.decoding import Decoding
-from vljepa.objectives.joint_embedding import JointEmbedding
+from vljepa.objectives.joint_embedding import JointEmbedding, by_length
 from vljepa.recipes.ingredients import Ingredients
 from vljepa.recipes.opposites import pull_apart
+from vljepa.recipes.shared_space import centre, whiten
 from vljepa.recipes.small_settings import SmallSettings, StageSettings
 from vljepa.runtime import choose_device, compute_dtype, first_rank_first, own_share, rank, seed_everything
-from vljepa.training.calibrate import fit_calibration
+from vljepa.training.calibrate import fit_belief, fit_calibration
 from vljepa.training.examples import Examples
 from vljepa.training.optim import make_optimizer, parameter_groups
 from vljepa.training.parts import group_table
@@ -61,7 +62,16 @@ class SmallRun:
         )
         self.model = self.started.model.to(self.device)
         self.targets = self.started.target_tokenizer.cut_at(settings.target_tokens)
+        self._begin_shared_space()
+
+    def _begin_shared_space(self) -> None:
+        """The sentence encoder's space with its loud directions quieter, opposites apart, texts around its middle."""
+        settings, ingredients = self.settings, self.ingredients
+        texts = [*ingredients.sentences[:: max(1, len(ingredients.sentences) // 4000)], *ingredients.class_names]
+        if settings.whitening:
+            whiten(self.model, self.targets, texts, power=settings.whitening)
         pull_apart(self.model, self.targets, factor=settings.stretch)
+        centre(self.model, self.targets, texts)
 
     def look(self) -> None:
         """Frame features of the whole corpus, and the channel statistics of its training pictures."""
@@ -114,6 +124,16 @@ class SmallRun:
             objective.refresh_class_names(names)
             stage: StageSettings = getattr(self.settings, name)
             self._fit(name, objective, self._batches(name, stage), scores=scores)
+        if self.settings.model.predictor.classes:
+            self._believe(names)
+
+    @torch.no_grad()
+    def _believe(self, names: Tokens) -> None:
+        """Add the picture classifier's opinion in the shared space as it is now, as much of it as validation wants."""
+        conse = self.model.predictor.conse
+        conse.say(by_length(self.model.encode_text, names))
+        conse.weight.fill_(fit_belief(self.model, self.validator))
+        self.record.write("belief", 0, weight=float(conse.weight), **self.validator(self.model))
 
     def _batches(self, name: str, stage: StageSettings) -> Callable[[int], tuple[Batch]]:
         """Batches of a stage's mixture as a function of the step alone."""

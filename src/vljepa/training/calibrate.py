@@ -7,14 +7,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vljepa.evaluation.metrics import ranks, same_captions
 from vljepa.features import Item
 from vljepa.models.vljepa import VLJEPA
-from vljepa.training.validate import Validator
+from vljepa.training.validate import COMPOSED, Validator
 from vljepa.weights.folder import Calibration
 
 SCALES = tuple(float(scale) for scale in np.geomspace(4, 100, 25))
 HEIGHTS = tuple(float(height) for height in np.linspace(-0.1, 0.9, 41))
 CHOICES = 8
+BELIEFS = tuple(float(weight) for weight in np.linspace(0, 2, 21))
 
 
 def likeliest(cosines: Float[Tensor, "row choice"], right: Float[Tensor, "row"]) -> tuple[float, float]:
@@ -33,7 +35,8 @@ def fit_calibration(model: VLJEPA, validator: Validator) -> Calibration:
     """Half the rows hold the right text among others, half hold only others."""
     items = [item for item in validator.features.items if item.split == validator.split]
     with torch.autocast(validator.device(model).type, dtype=validator.dtype, enabled=validator.dtype != torch.float32):
-        scale, background = likeliest(*_described(model, validator, [item for item in items if item.count == 1]))
+        pictures = [item for item in items if item.count == 1 and item.corpus not in COMPOSED]
+        scale, background = likeliest(*_described(model, validator, pictures))
         asked_scale, asked_background = likeliest(*_asked(model, validator, [item for item in items if item.count > 1]))
     return Calibration(
         scale=round(scale, 3),
@@ -41,6 +44,30 @@ def fit_calibration(model: VLJEPA, validator: Validator) -> Calibration:
         asked_scale=round(asked_scale, 3),
         asked_background=round(asked_background, 4),
     )
+
+
+@torch.inference_mode()
+def fit_belief(model: VLJEPA, validator: Validator) -> float:
+    """How much of the picture classifier's opinion finds most captions: the mean reciprocal rank over pictures,
+    photographs and clips alike, in both directions. Sets no weight, but needs `conse` to know the names."""
+    conse = model.predictor.conse
+    conse.weight.zero_()
+    groups = []
+    for items in validator.groups().values():
+        captions = [item.captions[0] for item in items]
+        answers = validator.predictions(model, items, [""] * len(items)).float()
+        opinions = conse.opinion(validator.posterior(model, items)).cpu()
+        groups.append((answers, opinions, validator.texts(model, captions).float(), same_captions(captions, captions)))
+
+    def found(weight: float) -> float:
+        ranked = []
+        for answers, opinions, texts, same in groups:
+            similarity = torch.nn.functional.normalize(answers + weight * opinions, dim=-1) @ texts.T
+            both = torch.cat([ranks(similarity, same), ranks(similarity.T, same)])
+            ranked.append(float((1 / both).mean()))
+        return sum(ranked) / len(ranked)
+
+    return max(BELIEFS, key=found)
 
 
 def _described(model: VLJEPA, validator: Validator, items: list[Item]) -> tuple[Tensor, Tensor]:

@@ -21,18 +21,21 @@ from vljepa.types import Told
 @dataclass(frozen=True, kw_only=True)
 class ExampleSettings:
     """`negatives`: how many one-word-wrong captions each row brings; `drop_features`: share of rows that must name
-    their picture from the classifier's posterior alone; `source_weight`: how much oftener a source is drawn;
-    `own_questions`: share of asked rows that get one of the sample's own questions; `kind_weight`: how much oftener a
-    kind of them is asked; `backwards`: share of clips that are played backwards, where it is known what is true of
-    them then; `photographs`: sources that class rows take their features from."""
+    their picture from the classifier's posterior alone; `source_weight`: how much oftener a source is drawn, and
+    `asked_weight` the same where rows carry a query (None: alike); `own_questions`: share of asked rows that get one of
+    the sample's own questions; `kind_weight`: how much oftener a kind of them is asked; `backwards`: share of clips
+    that are played backwards, where it is known what is true of them then; `photographs`: sources that class rows take
+    features from; `twins`: share of caption rows that bring another wording of their target, for a `twin_weight`."""
 
     negatives: int = 1
     drop_features: float = 0.1
     source_weight: Mapping[str, float] | None = None
+    asked_weight: Mapping[str, float] | None = None
     own_questions: float = 0.8
     backwards: float = 0.5
     kind_weight: Mapping[str, float] | None = None
     photographs: tuple[str, ...] = ("openstax", "grocery")
+    twins: float = 0.0
 
 
 class Examples:
@@ -59,10 +62,16 @@ class Examples:
         self.clips = [item for item in train if item.count > 1]
         self._photographs = [item for item in self.pictures if item.corpus in settings.photographs] or self.pictures
         self._sure = self._sure_posteriors()
-        self._weights = {id(group): self._draw_weights(group) for group in (self.pictures, self.clips)}
+        told = settings.source_weight or {}
+        asked = told if settings.asked_weight is None else settings.asked_weight
+        self._weights = {
+            (id(group), with_query): self._draw_weights(group, asked if with_query else told)
+            for group in (self.pictures, self.clips)
+            for with_query in (False, True)
+        }
 
-    def _draw_weights(self, group: list[Item]) -> Float[np.ndarray, "item"]:
-        factor = self.settings.source_weight or {}
+    @staticmethod
+    def _draw_weights(group: list[Item], factor: Mapping[str, float]) -> Float[np.ndarray, "item"]:
         weights = np.array([factor.get(item.corpus, 1.0) for item in group])
         return weights / max(weights.sum(), 1e-9)
 
@@ -72,18 +81,19 @@ class Examples:
         found = torch.stack([self.features.frames(item)[0, -classes:] for item in self.pictures])
         return found[found.max(-1).values > 0.2]
 
-    def rows(self, group: str, *, count: int, seed: int, step: int) -> list[Example]:
-        """The rows of one step."""
+    def rows(self, group: str, *, count: int, seed: int, step: int, plainest: bool = False) -> list[Example]:
+        """The rows of one step; `plainest`: captions are the first wording, which a source writes plainest."""
         random = np.random.default_rng([seed, step])
         if group == "classes":
             return [self._class_row(random) for _ in range(count)]
         of_clips = group.startswith("clip")
         items = self.clips if of_clips else self.pictures
-        chosen = random.choice(len(items), size=min(count, len(items)), replace=False, p=self._weights[id(items)])
         with_query = group.endswith("questions")
-        return [self._row(items[place], random, with_query=with_query) for place in chosen]
+        weights = self._weights[id(items), with_query]
+        chosen = random.choice(len(items), size=min(count, len(items)), replace=False, p=weights)
+        return [self._row(items[place], random, with_query=with_query, plainest=plainest) for place in chosen]
 
-    def _row(self, item: Item, random: np.random.Generator, *, with_query: bool) -> Example:
+    def _row(self, item: Item, random: np.random.Generator, *, with_query: bool, plainest: bool) -> Example:
         frames = self.features.frames(item, int(random.integers(len(item.views))))
         if random.random() < self.settings.drop_features and not with_query:
             frames = frames.clone()
@@ -96,7 +106,10 @@ class Examples:
             return replace(self._asked(told, frames, random), key=item.key)
         wrong = random.permutation(len(told.negatives))[: self.settings.negatives]
         negatives = tuple(told.negatives[i] for i in wrong)
-        return Example(frames=frames, query="", target=one_of(told.captions, random), negatives=negatives, key=item.key)
+        target = told.captions[0] if plainest else one_of(told.captions, random)
+        others = [text for text in told.captions if text != target] if self.settings.twins else []
+        twin = one_of(others, random) if others and random.random() < self.settings.twins else ""
+        return Example(frames=frames, query="", target=target, negatives=negatives, key=item.key, twin=twin)
 
     def _asked(self, item: Item | Told, frames: Tensor, random: np.random.Generator) -> Example:
         """A question of the sample's own mostly, kinds by their weights; else the order to name or to describe it."""

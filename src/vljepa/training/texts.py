@@ -96,6 +96,6 @@ def predicted_batch(
 
 
 def draw_rows(examples: Examples, *, count: int, seed: int, step: int) -> list[Example]:
-    """Rows of one shape: pictures and clips in turn, with and without a query."""
+    """Rows of one shape: pictures and clips in turn, with and without a query; captions are to be said plainly."""
     group = ("pictures", "clips", "picture-questions", "clip-questions")[step % 4]
-    return examples.rows(group, count=count, seed=seed, step=step)
+    return examples.rows(group, count=count, seed=seed, step=step, plainest=True)

@@ -14,6 +14,9 @@ from vljepa.text import Tokenizer
 from vljepa.types import Question
 
 CHUNK = 128
+# Pictures composed for their questions: easily named, they would hide how well others are.
+COMPOSED = ("shapes", "scenes")
+PHOTOGRAPHS = ("openstax",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,18 +32,34 @@ class Validator:
     most: int = 300
 
     def __call__(self, model: VLJEPA) -> dict[str, float]:
-        """Recall of captions, agreement with the classifier on names, share of right answers by kind of question."""
-        held_out = [item for item in self.features.items if item.split == self.split]
-        pictures = _spread([item for item in held_out if item.count == 1], self.most)
-        clips = _spread([item for item in held_out if item.count > 1], self.most)
+        """Recall of captions, agreement with the classifier on names, share of right answers by kind of question.
+
+        Questions about clips are `ask_KIND`, those about composed pictures `look_KIND`.
+        """
+        composed = _spread([item for item in self._held_out(pictures=True) if item.corpus in COMPOSED], self.most // 2)
+        looked = [(item, question) for item in composed for question in item.questions]
+        # The first ones of clips are yes/no: the last to be learned, and already a third of all.
+        clips = _spread(self._held_out(pictures=False), self.most)
+        asked = [(item, question) for item in clips for question in item.questions[-4:]]
         mixed = torch.autocast(self.device(model).type, dtype=self.dtype, enabled=self.dtype != torch.float32)
         with torch.inference_mode(), mixed:
-            recalls = {
-                f"{name}_r10": self._recall(model, items)
-                for name, items in (("pictures", pictures), ("clips", clips))
-                if items
-            }
-            return recalls | self._agreement(model, pictures) | self._answers(model, clips)
+            groups = self.groups()
+            recalls = {f"{name}_r10": self._recall(model, items) for name, items in groups.items()}
+            answers = self._answers(model, asked, "ask") | self._answers(model, looked, "look")
+            return recalls | self._agreement(model, groups.get("pictures", [])) | answers
+
+    def groups(self) -> dict[str, list[Item]]:
+        """Held-out items by what captions are found for: pictures, photographs among them, clips; none is empty."""
+        pictures = [item for item in self._held_out(pictures=True) if item.corpus not in COMPOSED]
+        found = {
+            "pictures": _spread(pictures, self.most),
+            "photographs": [item for item in pictures if item.corpus in PHOTOGRAPHS],
+            "clips": _spread(self._held_out(pictures=False), self.most),
+        }
+        return {name: items for name, items in found.items() if items}
+
+    def _held_out(self, *, pictures: bool) -> list[Item]:
+        return [item for item in self.features.items if item.split == self.split and (item.count == 1) == pictures]
 
     def predictions(self, model: VLJEPA, items: Sequence[Item], queries: Sequence[str]) -> Float[Tensor, "item dim"]:
         """Unit predicted embeddings of items, all with equally many frames."""
@@ -51,6 +70,12 @@ class Validator:
             query = self.query_tokenizer(queries[start : start + CHUNK]).to(self.device(model))
             out.append(model.predict(model.x_encoder.tokens(frames), query).cpu())
         return torch.cat(out)
+
+    def posterior(self, model: VLJEPA, items: Sequence[Item]) -> Float[Tensor, "item classes"]:
+        """What the picture classifier believes of items, averaged over frames."""
+        classes = len(self.class_names)
+        rows = [self.features.frames(item)[:, -classes:].float().mean(0) for item in items]
+        return torch.stack(rows).to(self.device(model))
 
     def texts(self, model: VLJEPA, texts: Sequence[str]) -> Float[Tensor, "text dim"]:
         """Unit embeddings of texts."""
@@ -73,6 +98,8 @@ class Validator:
 
         No picture of the corpus has a class for a label; this stands for naming where none is at hand.
         """
+        if not items:
+            return {}
         posterior = torch.stack([self.features.frames(item)[0, -len(self.class_names) :] for item in items])
         sure = [place for place in range(len(items)) if float(posterior[place].max()) > 0.5]
         if not sure:
@@ -81,9 +108,7 @@ class Validator:
         named = (predicted @ self.texts(model, self.class_names).T).argmax(-1)
         return {"classes_agree": float((named == posterior[sure].argmax(-1)).float().mean())}
 
-    def _answers(self, model: VLJEPA, items: list[Item]) -> dict[str, float]:
-        # The first ones are yes/no: the last to be learned, and already a third of all.
-        asked = [(item, question) for item in items for question in item.questions[-4:]]
+    def _answers(self, model: VLJEPA, asked: Sequence[tuple[Item, Question]], name: str) -> dict[str, float]:
         if not asked:
             return {}
         predicted = self.predictions(model, [item for item, _ in asked], [question.query for _, question in asked])
@@ -91,7 +116,7 @@ class Validator:
         questions = [question for _, question in asked]
         for question, hit in zip(questions, self.right_answers(model, predicted, questions), strict=True):
             right.setdefault(question.kind, []).append(hit)
-        return {f"ask_{kind}": sum(hits) / len(hits) for kind, hits in sorted(right.items())}
+        return {f"{name}_{kind}": sum(hits) / len(hits) for kind, hits in sorted(right.items())}
 
     def right_answers(
         self, model: VLJEPA, predicted: Float[Tensor, "question dim"], questions: Sequence[Question]

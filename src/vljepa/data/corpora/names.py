@@ -8,8 +8,10 @@ from vljepa.data.corpora.gcompris import Gcompris
 from vljepa.data.corpora.grocery import Grocery
 from vljepa.data.corpora.openclipart import Openclipart
 from vljepa.data.corpora.openstax import Openstax
+from vljepa.data.corpora.scenes import Scenes
+from vljepa.data.corpora.shapes import Shapes
 
-_LIGHT = (Openstax, Grocery, Openclipart, FluentPictures, Gcompris, FluentClips, Camera)
+_LIGHT = (Openstax, Grocery, Openclipart, FluentPictures, Gcompris, Shapes, Scenes, FluentClips, Camera)
 # Known without building them: physics needs mujoco, which only those who build it must have.
 NAMES = (*(source.name for source in _LIGHT), "physics")
 

@@ -82,17 +82,28 @@ class Openclipart:
                 yield _sample(mine[place], jpeg, names=names)
 
     def _jpeg(self, content: bytes) -> bytes | None:
-        # Read from the header, because Pillow warns or refuses when it merely opens the largest ones.
-        width, height = int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
-        if not content.startswith(b"\x89PNG") or not 0 < width * height <= MAX_PIXELS:
-            self.skipped["oversize, or no PNG"] += 1
-            return None
         try:
-            with Image.open(io.BytesIO(content)) as picture:
-                return jpeg_from_picture(on_colour(shrunk(trimmed(picture.convert("RGBA"))), pale_colour(content)))
-        except (OSError, SyntaxError):
-            self.skipped["damaged PNG"] += 1
+            return jpeg_from_picture(on_colour(cut_out(content), pale_colour(content)))
+        except UnusableDrawing as reason:
+            self.skipped[str(reason)] += 1
             return None
+
+
+class UnusableDrawing(ValueError):
+    """A PNG that is left out; the message is the reason."""
+
+
+def cut_out(content: bytes) -> Image.Image:
+    """The drawing without its empty sheet, short side at most 256, its ground transparent. Raises UnusableDrawing."""
+    # Read from the header, because Pillow warns or refuses when it merely opens the largest ones.
+    width, height = int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")
+    if not content.startswith(b"\x89PNG") or not 0 < width * height <= MAX_PIXELS:
+        raise UnusableDrawing("oversize, or no PNG")
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            return shrunk(trimmed(picture.convert("RGBA")))
+    except (OSError, SyntaxError) as error:
+        raise UnusableDrawing("damaged PNG") from error
 
 
 def read_drawings(package: Path, words: frozenset[str]) -> tuple[list[Drawing], Counter[str]]:

@@ -29,6 +29,13 @@ _UNCOUNTED = word_set(
 )
 _MANY = re.compile(r"\w+s (?:up|with|of|in|on|pressed) ")
 _PERSONS, _GROUPS = word_set("man woman person"), word_set("men women people children")
+_PLURALS = {
+    **{word: word for word in ("sheep", "fish", "deer", "squid", "shrimp", "salmon", "trout", "aircraft")},
+    **{"man": "men", "woman": "women", "person": "people", "child": "children", "snowman": "snowmen"},
+    **{"mouse": "mice", "goose": "geese", "foot": "feet", "tooth": "teeth", "ox": "oxen", "bus": "buses"},
+    **{"leaf": "leaves", "knife": "knives", "wolf": "wolves", "loaf": "loaves", "scarf": "scarves", "calf": "calves"},
+    **{"tomato": "tomatoes", "potato": "potatoes", "volcano": "volcanoes", "cactus": "cactuses"},
+}
 _DETERMINED = word_set("the a an my mount")
 _KEEPS_S = (
     "ss",
@@ -67,6 +74,21 @@ def singular(name: str) -> str:
     if name.endswith(("shes", "ches", "xes", "sses", "toes")):
         return name[:-2]
     return name[:-1]
+
+
+def plural(name: str) -> str:
+    """Several of them: "foxes", "cherries", "mice"; names that have no other form, or are several already, stay.
+
+    Only the last word changes.
+    """
+    before, blank, last = name.rpartition(" ")
+    if last in _PLURALS:
+        return f"{before}{blank}{_PLURALS[last]}"
+    if (last.endswith("s") and not last.endswith(("ss", "us", "is"))) or last in _UNCOUNTED:
+        return name
+    if last.endswith(("s", "x", "z", "ch", "sh")):
+        return f"{name}es"
+    return f"{name[:-1]}ies" if last.endswith("y") and last[-2:-1] not in "aeiou" else f"{name}s"
 
 
 def main_name(name: str, nouns: Collection[str]) -> str:

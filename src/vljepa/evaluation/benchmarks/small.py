@@ -17,6 +17,7 @@ from vljepa.evaluation.benchmarks.small_rows import (
     emoji_row,
     head_on_training_pictures,
     naming_row,
+    picture_question_rows,
     question_rows,
     retrieval_row,
 )
@@ -53,7 +54,8 @@ def evaluate_small(
     ):
         if items:
             add(retrieval_row(held_out, items, name=name, names=names, head=head, unseen=unseen))
-    add(naming_row(held_out, imagenet_samples(cache), names), emoji_row(held_out), *question_rows(held_out))
+    add(naming_row(held_out, imagenet_samples(cache), names), emoji_row(held_out))
+    add(*question_rows(held_out), *picture_question_rows(held_out))
     caption, fidelity, examples = caption_row(held_out)
     add(caption, fidelity)
     report("streams")

@@ -41,13 +41,14 @@ def retrieval_row(
         return (torch.cat([ranks(similarity, same), ranks(similarity.T, same)]) <= 10).double()
 
     hits = both_ways(held_out.predict(frames, [""] * len(items)) @ texts.T)
-    posterior = conse(held_out.posterior(frames), classes)
+    believed = conse(held_out.posterior(frames), classes) @ centred(texts, classes).T
+    learned = functional.normalize(head(held_out.pooled(frames)), dim=-1) @ texts.T
     baselines = {
         "chance": min(1.0, 10 / len(items)),
-        "ConSE": float(both_ways(posterior @ centred(texts, classes).T).mean()),
+        "ConSE": float(both_ways(believed).mean()),
+        "plain head": float(both_ways(learned).mean()),
+        "plain head + ConSE": float(both_ways(learned + believed).mean()),
     }
-    pooled = functional.normalize(head(held_out.pooled(frames)), dim=-1)
-    baselines["plain head"] = float(both_ways(pooled @ texts.T).mean())
     interval = bootstrap_interval(hits.float(), seed=0)
     return Row(
         name=name,
@@ -92,19 +93,47 @@ def emoji_row(held_out: HeldOut, *, pool: int = 100) -> Row:
 
 
 def question_rows(held_out: HeldOut, *, most: int = 4000) -> list[Row]:
-    """Right answers among the candidates by kind of question, beside chance, blind, one frame and shuffled frames."""
-    asked = [(item, question) for item in held_out.items("physics") for question in item.questions]
-    asked = asked[:: max(1, len(asked) // most)]
+    """Right answers about physical scenes by kind of question, and their mean over MEASURED_KINDS."""
+    rows = answer_rows(
+        held_out,
+        held_out.items("physics"),
+        name="physics questions",
+        ways=("blind", "one frame", "shuffled"),
+        unseen="unseen scenes and cameras",
+        most=most,
+    )
+    return [_mean_row([row for row in rows if row.name.endswith(MEASURED_KINDS)]), *rows]
+
+
+def picture_question_rows(held_out: HeldOut, *, most: int = 3000) -> list[Row]:
+    """Right answers about composed pictures: shapes in looks that training never shows, scenes of unseen things."""
+    return [
+        row
+        for source, unseen in (("shapes", "unseen looks"), ("scenes", "unseen things"))
+        if (items := held_out.items(source))
+        for row in answer_rows(
+            held_out, items, name=f"questions about {source}", ways=("blind",), unseen=unseen, most=most
+        )
+    ]
+
+
+def answer_rows(
+    held_out: HeldOut, items: Sequence[Item], *, name: str, ways: Sequence[str], unseen: str, most: int
+) -> list[Row]:
+    """Right answers among the candidates by kind of question, beside chance and what is answered in other `ways`."""
+    # All questions of an item or none: those of yes and no come in pairs, and every second one would be of one kind.
+    total = sum(len(item.questions) for item in items)
+    asked = [(item, question) for item in items[:: max(1, total // most)] for question in item.questions]
     frames = [held_out.frames(item) for item, _ in asked]
-    ways: dict[str, Callable[[int, Frames], Frames]] = {
+    changes: dict[str, Callable[[int, Frames], Frames]] = {
         "score": lambda number, some: some,
         "blind": lambda number, some: blinded(held_out.embedder.bundle.model.x_encoder, some),
         "one frame": lambda number, some: middle(some),
         "shuffled": lambda number, some: shuffled(some, seed=number),
     }
     right = {}
-    for way, change in ways.items():
-        changed = [change(number, some) for number, some in enumerate(frames)]
+    for way in ("score", *ways):
+        changed = [changes[way](number, some) for number, some in enumerate(frames)]
         predicted = held_out.predict(changed, [question.query for _, question in asked])
         right[way] = torch.tensor(
             [
@@ -117,18 +146,18 @@ def question_rows(held_out: HeldOut, *, most: int = 4000) -> list[Row]:
         chosen = torch.tensor([question.kind == kind for _, question in asked])
         chance = [1 / len(question.candidates) for _, question in asked if question.kind == kind]
         baselines = {"chance": sum(chance) / len(chance)}
-        baselines |= {way: float(right[way][chosen].mean()) for way in ("blind", "one frame", "shuffled")}
+        baselines |= {way: float(right[way][chosen].mean()) for way in ways}
         rows.append(
             Row(
-                name=f"physics questions: {kind}",
+                name=f"{name}: {kind}",
                 score=float(right["score"][chosen].mean()),
                 num_items=int(chosen.sum()),
                 baselines=baselines,
                 interval=_interval(right["score"][chosen]),
-                protocol="unseen scenes and cameras; the candidate whose embedding is nearest to the prediction",
+                protocol=f"{unseen}; the candidate whose embedding is nearest to the prediction",
             )
         )
-    return [_mean_row([row for row in rows if row.name.endswith(MEASURED_KINDS)]), *rows]
+    return rows
 
 
 def _mean_row(rows: Sequence[Row]) -> Row:

@@ -1,0 +1,46 @@
+"""How the shared space begins: the published sentence encoder's, with its few loud directions made quieter.
+
+Most of a sentence encoder's variance lies along a few directions, and all sentences share a part of their vectors. What
+is left for telling captions apart is small beside both, and a prediction gains little by getting it right.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from vljepa.models.vljepa import VLJEPA
+from vljepa.text import Tokenizer
+
+AT_ONCE = 128
+
+
+@torch.no_grad()
+def whiten(model: VLJEPA, tokenizer: Tokenizer, texts: Sequence[str], *, power: float) -> None:
+    """Let the Y-Encoder's head multiply each direction by its variance to `-power` (.5 whitens wholly, 0 nothing).
+
+    The average variance keeps its size. Variances are those of `texts` before the head. ValueError for fewer texts than
+    the encoder has dimensions: what they do not span would be blown up.
+    """
+    pooled = _pooled(model, tokenizer, texts)
+    if len(pooled) <= pooled.shape[1]:
+        raise ValueError(f"{len(pooled)} texts span no space of {pooled.shape[1]} dimensions: give several thousand")
+    variances, directions = torch.linalg.eigh(pooled.T.cov())
+    gains = (variances / variances.mean()).clamp(min=1e-2) ** -power
+    head = model.y_encoder.head.weight
+    head.copy_(head @ (directions * gains) @ directions.T)
+
+
+@torch.no_grad()
+def centre(model: VLJEPA, tokenizer: Tokenizer, texts: Sequence[str]) -> None:
+    """Take away what embeddings of `texts` have in common; to be called when the head's weight is what it starts as."""
+    head = model.y_encoder.head
+    head.bias.copy_(-(head.weight @ _pooled(model, tokenizer, texts).mean(0)))
+
+
+def _pooled(model: VLJEPA, tokenizer: Tokenizer, texts: Sequence[str]) -> Float[Tensor, "text hidden"]:
+    """Vectors before the head, in float32."""
+    device = model.token_table.weight.device
+    parts = [texts[start : start + AT_ONCE] for start in range(0, len(texts), AT_ONCE)]
+    return torch.cat([model.y_encoder.pooled(tokenizer(part).to(device)).float() for part in parts])
