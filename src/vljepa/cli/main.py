@@ -26,6 +26,7 @@ VERBS = {
     "prepare": "build a training corpus",
     "train": "train a model",
     "evaluate": "measure a model, with receipts",
+    "compare": "predicting embeddings against predicting tokens, under equal conditions",
     "weights": "list, import, export and check weights",
     "doctor": "check that this machine can run the model",
 }
