@@ -36,7 +36,9 @@ def make_ground(folder: Path) -> tuple[Path, Path]:
             | {
                 "label": f"kind {number % 2}",
                 "split": "test" if number > 3 else "train",
-                "questions": (Question(query="which kind?", answer=f"{number % 2}", candidates=("0", "1"), kind="kind"),),
+                "questions": (
+                    Question(query="which kind?", answer=f"{number % 2}", candidates=("0", "1"), kind="kind"),
+                ),
             }
         )
         for number, sample in enumerate(read_shard(corpus / entry["name"]))

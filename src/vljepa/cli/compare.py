@@ -16,11 +16,9 @@ def add_options(parser: ArgumentParser) -> None:
 def add_experiment_options(parser: ArgumentParser) -> None:
     """What `compare` and `ablate` share."""
     parser.add_argument(
-        "--corpus", type=Path, required=True, metavar="FOLDER", help="shards with captions and labels (vljepa prepare)"
+        "--corpus", type=Path, metavar="FOLDER", help="shards with captions and labels (vljepa prepare)"
     )
-    parser.add_argument(
-        "--into", type=Path, required=True, metavar="FOLDER", help="trainings and report; a killed run goes on there"
-    )
+    parser.add_argument("--into", type=Path, metavar="FOLDER", help="trainings and report; a killed run goes on there")
     parser.add_argument(
         "--scale", type=float, default=1.0, metavar="X", help="so many times the steps (default: %(default)s)"
     )
@@ -81,6 +79,8 @@ def check(options: Namespace) -> None:
     """ValueError before the long work for what cannot be."""
     from importlib.util import find_spec
 
+    if options.corpus is None or options.into is None:
+        raise ValueError("give --corpus (what `vljepa prepare` has built) and --into (where trainings and report go)")
     if not options.corpus.is_dir():
         raise ValueError(f"there is no corpus {options.corpus}: build it with `vljepa prepare`")
     if options.into.exists() and not options.into.is_dir():

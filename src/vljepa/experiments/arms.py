@@ -10,12 +10,15 @@ from typing import Any
 import torch
 from torch import nn
 
+from vljepa.config import SettingsError
+from vljepa.embedder import shipped_folder
 from vljepa.experiments.ground import Ground
 from vljepa.experiments.settings import Cell
 from vljepa.models.lite_encoder import LiteEncoder
 from vljepa.models.predictor import Predictor
 from vljepa.models.token_vlm import TokenVLM
 from vljepa.models.vljepa import VLJEPA
+from vljepa.models.y_encoder import YEncoder
 from vljepa.objectives.joint_embedding import JointEmbedding
 from vljepa.objectives.next_token import NextToken
 from vljepa.recipes.baseline import equal_layers
@@ -24,7 +27,7 @@ from vljepa.text import Tokenizer
 from vljepa.training.optim import Group, parameter_groups
 from vljepa.training.parts import PartSettings, apply_modes
 from vljepa.weights.convert import layers_of, load_exactly
-from vljepa.weights.folder import Bundle
+from vljepa.weights.folder import Bundle, load_folder
 from vljepa.weights.token_vlm import num_layers, start_token_vlm
 
 TARGET_TOKENS = 48
@@ -72,6 +75,7 @@ def ready(cell: Cell, ground: Ground) -> Ready:
 def _vljepa(cell: Cell, ground: Ground, bundle: Bundle) -> Ready:
     texts = bundle.target_tokenizer.cut_at(TARGET_TOKENS)
     _choose_predictor(bundle.model, cell, ground)
+    _choose_y_encoder(bundle.model, cell)
     if cell.stretch != 1:
         pull_apart(bundle.model, texts, factor=cell.stretch)
     modes = {"predictor": "full", "y_encoder": "full" if cell.y_encoder == "full" else "frozen"}
@@ -87,7 +91,7 @@ def _choose_predictor(model: VLJEPA, cell: Cell, ground: Ground) -> None:
     """Another Predictor where the cell asks for one; its projections and head stay those that were drawn."""
     choice, old = cell.predictor, model.predictor
     total = num_layers(ground.language_model)
-    places = tuple(range(total // 2, total)) if choice.layers is None else choice.layers
+    places = tuple(range(max(1, round(total * choice.first)))) if choice.first else tuple(range(total // 2, total))
     settings = replace(
         old.settings,
         llama=replace(old.settings.llama, layers=tuple(ground.settings.stack[place] for place in places)),
@@ -104,6 +108,18 @@ def _choose_predictor(model: VLJEPA, cell: Cell, ground: Ground) -> None:
     predictor.visual_projection, predictor.head = old.visual_projection, old.head
     model.predictor = predictor
     model.settings = replace(model.settings, predictor=settings)
+
+
+def _choose_y_encoder(model: VLJEPA, cell: Cell) -> None:
+    """Another Y-Encoder of the same shape where the cell asks for one. SettingsError where it does not fit."""
+    if cell.y_weights == "shipped":
+        shipped = load_folder(shipped_folder(), parts=("y_encoder",)).model.y_encoder
+        if shipped.settings != model.y_encoder.settings:
+            raise SettingsError("y_weights=shipped needs a Y-Encoder of the shipped model's shape: leave it out here")
+        model.y_encoder.load_state_dict(shipped.state_dict())
+    elif cell.y_weights == "random":
+        torch.manual_seed(cell.seed)
+        model.y_encoder = YEncoder(model.y_encoder.settings)
 
 
 @torch.no_grad()

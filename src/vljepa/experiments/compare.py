@@ -16,6 +16,7 @@ from vljepa.experiments.cells import Outcome
 from vljepa.experiments.grid import run_grid
 from vljepa.experiments.ground import Ground, lay_ground
 from vljepa.experiments.settings import Arm, Cell, DecoderSettings, GroundSettings
+from vljepa.objectives.joint_embedding import JointEmbeddingSettings
 from vljepa.training.run_folder import keep_settings
 
 ARMS: tuple[Arm, ...] = get_args(Arm)
@@ -43,11 +44,14 @@ class CompareSettings:
         return replace(self, steps=steps, cell=replace(self.cell, decoder=decoder))
 
     def cells(self, ground: Ground) -> list[Cell]:
-        """Every training, seed by seed, the longest first."""
+        """Every training, seed by seed. What only VL-JEPA has does not make another token VLM."""
         checkpoints = tuple(sixteenth * self.steps // 16 for sixteenth in SIXTEENTHS)
         base = replace(self.cell, ground=ground.fingerprint, checkpoints=checkpoints)
+        theirs = replace(base, decoder=None, objective=JointEmbeddingSettings(), stretch=1.0)
         return [
-            replace(base, arm=arm, seed=seed) for seed in range(self.seeds) for arm in ("vlm", "vlm-equal", "vl-jepa")
+            replace(base if arm == "vl-jepa" else theirs, arm=arm, seed=seed)
+            for seed in range(self.seeds)
+            for arm in ARMS
         ]
 
 

@@ -1,4 +1,4 @@
-"""What a comparison found, made from its cells' records alone: curves with intervals, levels reached, costs, latency."""
+"""What a comparison found, made from its cells' records alone: curves with intervals, levels reached, costs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from vljepa.config import fingerprint
-from vljepa.experiments.ground import Ground
+from vljepa.experiments.ground import Ground, fingerprint_of
 from vljepa.experiments.settings import CAPTIONS, DecoderSettings
 from vljepa.models.vljepa import VLJEPA
 from vljepa.models.y_decoder import YDecoder, YDecoderSettings
@@ -57,9 +57,7 @@ def shared_decoder(
 
 def fingerprint_of_decoder(ground: Ground, settings: DecoderSettings, stretch: float) -> str:
     """The name of a shared decoder's folder."""
-    from vljepa.experiments.ground import fingerprint_of as digits
-
-    return digits(ground.fingerprint, fingerprint(settings), stretch)
+    return fingerprint_of(ground.fingerprint, fingerprint(settings), stretch)
 
 
 def trained_decoder(
@@ -79,7 +77,7 @@ def trained_decoder(
     done = folder / "decoder.json"
     if not done.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        cost = _train(model, bundle, ground, pool, settings, folder, tell)
+        cost = _train(bundle, ground, settings, folder, pool=pool, tell=tell)
         save_file(_tensors(model.y_decoder), folder / "decoder.safetensors")
         temporary = done.with_suffix(".tmp")
         temporary.write_text(json.dumps(vars(cost)) + "\n")
@@ -98,14 +96,15 @@ def _speak_only(model: VLJEPA, vocabulary: Tensor) -> None:
 
 
 def _train(
-    model: VLJEPA,
     bundle: Bundle,
     ground: Ground,
-    pool: TextPool,
     settings: DecoderSettings,
     folder: Path,
+    *,
+    pool: TextPool,
     tell: Callable[[str], None],
 ) -> Cost:
+    model = bundle.model
     dtype = compute_dtype(model.token_table.weight.device)
     targets, texts = bundle.target_tokenizer.cut_at(MAX_TEXT), bundle.decoder_tokenizer.cut_at(MAX_TEXT)
     rows = ground.rows(CAPTIONS)

@@ -32,11 +32,13 @@ def score(cell: Cell, arm: Ready, ground: Ground, *, decoder: YDecoder | None, d
     mixed = torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
     with torch.inference_mode(), mixed:
         if isinstance(arm.model, TokenVLM):
-            return _of_vlm(cell, arm, arm.model, ground, dtype)
-        return _of_vljepa(cell, arm, arm.model, ground, decoder, dtype)
+            return _of_vlm(cell, arm, ground, dtype)
+        return _of_vljepa(cell, arm, ground, decoder, dtype)
 
 
-def _of_vlm(cell: Cell, arm: Ready, model: TokenVLM, ground: Ground, dtype: torch.dtype) -> Found:
+def _of_vlm(cell: Cell, arm: Ready, ground: Ground, dtype: torch.dtype) -> Found:
+    assert isinstance(arm.model, TokenVLM)
+    model = arm.model
     look = HeldOutByPerplexity(
         items=ground.items,
         labels=ground.labels,
@@ -65,9 +67,9 @@ def _of_vlm(cell: Cell, arm: Ready, model: TokenVLM, ground: Ground, dtype: torc
     return found
 
 
-def _of_vljepa(
-    cell: Cell, arm: Ready, model: VLJEPA, ground: Ground, decoder: YDecoder | None, dtype: torch.dtype
-) -> Found:
+def _of_vljepa(cell: Cell, arm: Ready, ground: Ground, decoder: YDecoder | None, dtype: torch.dtype) -> Found:
+    assert isinstance(arm.model, VLJEPA)
+    model = arm.model
     look = Validator(
         features=ground.features,
         query_tokenizer=arm.bundle.query_tokenizer,

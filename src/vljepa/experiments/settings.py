@@ -46,7 +46,7 @@ class GroundSettings:
 class DecoderSettings:
     """Training of a Y-Decoder: `rows` texts a step; `predicted`: share of steps on what the Predictor says of clips."""
 
-    rows: int = 64
+    rows: int = 32
     steps: int = 240
     predicted: float = 0.0
     seed: int = 0
@@ -56,9 +56,10 @@ class DecoderSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class PredictorChoice:
-    """What the ablations change of the Predictor; `layers`: places in the stack, None: its last half."""
+    """What the ablations change of the Predictor; `first`: which share of the stack from its first layer on it has, 0:
+    the last half; `random`: layers as they are drawn, not as they were published."""
 
-    layers: tuple[int, ...] | None = None
+    first: float = 0.0
     random: bool = False
     causal: bool = False
     read_out: Literal["all", "query"] = "all"
@@ -70,8 +71,9 @@ class Cell:
     """One training, from its beginning to its last score. `ground`: fingerprint of data and published weights.
 
     `checkpoints`: steps after which it is scored, the last one is where it ends. `y_encoder`: whether it learns, or
-    `head`, its linear head alone. `before`: steps of pretraining on captions alone that came first. `decoder`: None
-    says nothing; `own_decoder`: one that is trained on this cell's end, beside the shared one.
+    `head`, its linear head alone; `y_weights`: where it comes from. `stretch`: of the target space along opposites
+    (recipes/opposites.py), 1 leaves it. `before`: steps of pretraining on captions alone that came first. `decoder`:
+    None says nothing; `own_decoder`: one that is trained on this cell's end, beside the shared one.
     """
 
     ground: str
@@ -85,6 +87,7 @@ class Cell:
     optim: OptimSettings = field(default_factory=lambda: OptimSettings(rate=3e-4, warmup=8, shape="constant"))
     predictor: PredictorChoice = field(default_factory=PredictorChoice)
     y_encoder: Literal["frozen", "head", "full"] = "frozen"
+    y_weights: Literal["published", "shipped", "random"] = "published"
     stretch: float = 1.0
     scores: tuple[Score, ...] = ("named", "said")
     decoder: DecoderSettings | None = field(default_factory=DecoderSettings)
