@@ -23,7 +23,10 @@ def _default() -> Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class AblateSettings:
-    """`steps` grow with `--scale`. `cell`: what all variants are made from; its ground, seed and end are set here."""
+    """`steps`, the decoder's, and the training samples to choose from grow with `--scale`.
+
+    `cell`: what all variants are made from; its ground, seed and end are set here.
+    """
 
     steps: int = 96
     seeds: int = 2
@@ -37,7 +40,8 @@ class AblateSettings:
         if steps < 1:
             raise SettingsError(f"--scale {scale:g} leaves no steps of {self.steps}")
         decoder = replace(self.decoder, steps=max(1, round(self.decoder.steps * scale)))
-        return replace(self, steps=steps, decoder=decoder)
+        ground = replace(self.ground, most=round(self.ground.most * scale))
+        return replace(self, steps=steps, ground=ground, decoder=decoder)
 
     def cells(self, ground: Ground, groups: Sequence[str]) -> dict[str, dict[str, list[Cell]]]:
         """By group and variant, one a seed; variants of several groups that are the same are the same cell."""

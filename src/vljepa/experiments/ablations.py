@@ -7,8 +7,10 @@ ours: what can be compared is which way a change goes.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from vljepa.experiments.settings import Cell, DecoderSettings
+from vljepa.objectives.menu import LossName
 
 Printed = tuple[float, float, float]
 
@@ -39,19 +41,19 @@ def _y_rate(factor: float) -> Callable[[Cell], Cell]:
     return lambda cell: replace(cell, y_encoder="full", optim=replace(cell.optim, y_encoder_factor=factor))
 
 
-def _loss(name: str) -> Callable[[Cell], Cell]:
+def _loss(name: LossName) -> Callable[[Cell], Cell]:
     return lambda cell: replace(cell, y_encoder="frozen", objective=replace(cell.objective, loss=name))
 
 
-def _predictor(**choices: object) -> Callable[[Cell], Cell]:
+def _predictor(**choices: Any) -> Callable[[Cell], Cell]:
     return lambda cell: replace(cell, predictor=replace(cell.predictor, **choices))
 
 
-def _objective(**choices: object) -> Callable[[Cell], Cell]:
+def _objective(**choices: Any) -> Callable[[Cell], Cell]:
     return lambda cell: replace(cell, objective=replace(cell.objective, **choices))
 
 
-def _y_weights(name: str) -> Callable[[Cell], Cell]:
+def _y_weights(name: Literal["published", "shipped", "random"]) -> Callable[[Cell], Cell]:
     return lambda cell: replace(cell, y_encoder="head", y_weights=name)
 
 

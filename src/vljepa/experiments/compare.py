@@ -26,13 +26,15 @@ SIXTEENTHS = (1, 2, 3, 4, 6, 8, 12, 16)
 
 @dataclass(frozen=True, kw_only=True)
 class CompareSettings:
-    """`steps` and the decoder's grow with `--scale`. `cell`: what all arms have in common; its arm, seed, ground and
-    checkpoints are set by the comparison."""
+    """`steps`, the decoder's, and the training samples to choose from grow with `--scale`.
+
+    `cell`: what all arms have in common; its arm, seed, ground and checkpoints are set by the comparison.
+    """
 
     steps: int = 192
     seeds: int = 3
     ground: GroundSettings = field(default_factory=GroundSettings)
-    cell: Cell = field(default_factory=lambda: Cell(ground=""))
+    cell: Cell = field(default_factory=lambda: Cell(ground="", objective=JointEmbeddingSettings(alignment_weight=1.0)))
 
     def scaled(self, scale: float) -> "CompareSettings":
         """So many times the steps. SettingsError where too few are left for the checkpoints."""
@@ -41,7 +43,8 @@ class CompareSettings:
             raise SettingsError(f"--scale {scale:g} leaves {self.steps * scale:.0f} steps: 16 are the least")
         decoder = self.cell.decoder or DecoderSettings()
         decoder = replace(decoder, steps=max(16, round(decoder.steps * scale)))
-        return replace(self, steps=steps, cell=replace(self.cell, decoder=decoder))
+        ground = replace(self.ground, most=round(self.ground.most * scale))
+        return replace(self, steps=steps, ground=ground, cell=replace(self.cell, decoder=decoder))
 
     def cells(self, ground: Ground) -> list[Cell]:
         """Every training, seed by seed. What only VL-JEPA has does not make another token VLM."""

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def lay_ground(
     corpus: Path, into: Path, *, settings: GroundSettings, cache: Path, device: str, tell: Callable[[str], None]
 ) -> Ground:
     """Make what is missing of the folder `into`, and open it. SettingsError where it was made from something else."""
-    names = _shards(corpus, settings.sources)
+    names = chosen_shards(corpus, settings)
     made_from = {"corpus": str(corpus.resolve()), "shards": names, "settings": as_dict(settings)}
     facts = into / FACTS
     if facts.exists():
@@ -106,7 +107,7 @@ def open_ground(into: Path) -> Ground:
         fingerprint=facts["fingerprint"],
         settings=settings,
         features=features,
-        groups=_at_most(groups, settings.most),
+        groups=groups,
         items=items,
         labels=sorted({item.label for item in features.items if item.label}),
         language_model=load_file(into / STACK),
@@ -122,20 +123,28 @@ def held_out(items: Sequence[Item], most: int) -> list[Item]:
     return [test[number * len(test) // min(most, len(test))] for number in range(min(most, len(test)))]
 
 
-def _at_most(groups: list[Alike], most: int) -> list[Alike]:
-    total = sum(len(group.items) for group in groups)
-    if not most or total <= most:
-        return groups
-    return [replace(group, items=group.items[: -(-len(group.items) * most // total)]) for group in groups]
+def chosen_shards(corpus: Path, settings: GroundSettings) -> list[str]:
+    """The sources' first shards, one of each source in turn, until they hold enough training samples.
 
-
-def _shards(corpus: Path, sources: Sequence[str]) -> list[str]:
-    names = shard_names(corpus)
-    chosen = [name for name in names if not sources or name.rsplit("-", 1)[0] in sources]
-    if not chosen:
-        known = ", ".join(sorted({name.rsplit("-", 1)[0] for name in names})) or "no shards"
-        raise ValueError(f"{corpus} has no source {' or '.join(sources) or 'at all'}; it has {known}")
-    return chosen
+    All of them where the corpus does not list what its shards hold. ValueError where a source is not there.
+    """
+    by_source: dict[str, list[str]] = {}
+    for name in shard_names(corpus):
+        by_source.setdefault(name.rsplit("-", 1)[0], []).append(name)
+    wanted = settings.sources or tuple(by_source)
+    missing = [source for source in wanted if source not in by_source]
+    if missing or not by_source:
+        known = ", ".join(by_source) or "no shards"
+        raise ValueError(f"{corpus} has no source {' or '.join(missing) or 'at all'}; it has {known}")
+    listed = {entry["name"]: entry for entry in read_listing(corpus)} if (corpus / LISTING).exists() else {}
+    found: list[str] = []
+    samples = 0
+    for name in (name for turn in zip_longest(*(by_source[source] for source in wanted)) for name in turn if name):
+        if settings.most and samples >= settings.most:
+            break
+        found.append(name)
+        samples += listed.get(f"{name}.tar", {}).get("splits", {}).get("train", 0)
+    return sorted(found)
 
 
 def _begin(
@@ -148,9 +157,16 @@ def _begin(
     shards: Sequence[str],
     tell: Callable[[str], None],
 ) -> None:
-    """The untrained `small` with the last half of the stack for its Predictor, features standardised on the corpus."""
+    """The untrained `small` with the last half of the stack for its Predictor and the two ends for its Y-Decoder (what
+    reads words, what writes them), features standardised on the corpus."""
     size, ingredients = small(), gather_ingredients(cache)
-    size = replace(size, predictor=replace(size.predictor, llama=smollm2_135m(settings.last_half)))
+    assert size.y_decoder is not None, "small has one"
+    ends = (settings.stack[0], settings.stack[-1])
+    size = replace(
+        size,
+        predictor=replace(size.predictor, llama=smollm2_135m(settings.last_half)),
+        y_decoder=replace(size.y_decoder, llama=smollm2_135m(ends)),
+    )
     started = start_small(size, ingredients.files, class_names=ingredients.class_names, seed=0)
     bundle = Bundle(
         model=started.model,

@@ -21,14 +21,15 @@ class GroundSettings:
     """What all cells of an experiment stand on. `sources`: corpus sources, all where empty; `frames` of each clip.
 
     `stack`: the layers of the published language model that there are, in order. The token VLM has all of them, the
-    Predictor the last half, as in the paper. `most`: training samples at most, 0: all; `items`: held-out samples.
+    Predictor the last half, as in the paper. `most`: shards are taken until they hold so many training samples, 0: all;
+    `items`: held-out samples that are scored.
     """
 
     sources: tuple[str, ...] = ()
     frames: int = 4
     stack: tuple[int, ...] = (0, 1, 2, 27, 28, 29)
-    most: int = 0
-    items: int = 120
+    most: int = 3200
+    items: int = 100
 
     def __post_init__(self) -> None:
         if len(self.stack) < 2 or len(self.stack) % 2:
@@ -47,11 +48,11 @@ class DecoderSettings:
     """Training of a Y-Decoder: `rows` texts a step; `predicted`: share of steps on what the Predictor says of clips."""
 
     rows: int = 32
-    steps: int = 240
+    steps: int = 320
     predicted: float = 0.0
     seed: int = 0
     decoding: DecodingSettings = field(default_factory=DecodingSettings)
-    optim: OptimSettings = field(default_factory=lambda: OptimSettings(rate=5e-4, warmup=10))
+    optim: OptimSettings = field(default_factory=lambda: OptimSettings(rate=1e-3, warmup=10))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,7 @@ class Cell:
     before: int = 0
     asking: AskSettings = CAPTIONS
     objective: JointEmbeddingSettings = field(default_factory=JointEmbeddingSettings)
-    optim: OptimSettings = field(default_factory=lambda: OptimSettings(rate=3e-4, warmup=8, shape="constant"))
+    optim: OptimSettings = field(default_factory=lambda: OptimSettings(rate=5e-4, warmup=8, shape="constant"))
     predictor: PredictorChoice = field(default_factory=PredictorChoice)
     y_encoder: Literal["frozen", "head", "full"] = "frozen"
     y_weights: Literal["published", "shipped", "random"] = "published"
