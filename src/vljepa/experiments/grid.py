@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -44,14 +45,22 @@ def _decoders(cells: Sequence[Cell], ground: Ground, device: str, tell: Tell) ->
 
 
 def _side_by_side(cells: Sequence[Cell], ground: Ground, workers: int, device: str) -> None:
-    """One thread a process: threads of one process wait for each other on machines that are shared."""
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
-        waiting: list[Future[None]] = [pool.submit(_run, cell, ground.folder, device) for cell in cells]
-        done, pending = wait(waiting, return_when=FIRST_EXCEPTION)
-        for future in pending:
-            future.cancel()
-        for future in done:
+    """One thread a process: threads of one process wait for each other on machines that are shared.
+
+    Where one stops, by a signal or a mistake, no other begins; those that run come to their end or save what they have.
+    """
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread)
+    try:
+        waiting = [pool.submit(_run, cell, ground.folder, device) for cell in cells]
+        for future in wait(waiting, return_when=FIRST_EXCEPTION).done:
             future.result()
+    except BrokenProcessPool as error:
+        raise ValueError(
+            "a training was ended from outside, mostly for lack of memory: give fewer --workers; the same command goes "
+            "on from what is there"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _one_thread() -> None:
