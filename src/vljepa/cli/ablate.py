@@ -12,7 +12,7 @@ def add_options(parser: ArgumentParser) -> None:
         "--groups", nargs="+", default=[], metavar="NAME", help="only these groups (default: all; --list names them)"
     )
     parser.add_argument("--list", action="store_true", dest="list_them", help="name the groups that there are")
-    add_experiment_options(parser)
+    add_experiment_options(parser, seeds=2)
 
 
 def run(options: Namespace) -> int:

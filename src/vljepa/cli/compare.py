@@ -10,10 +10,10 @@ from vljepa.cli.output import note, say, say_json, write_whole
 
 def add_options(parser: ArgumentParser) -> None:
     """What is compared on what, and how long."""
-    add_experiment_options(parser)
+    add_experiment_options(parser, seeds=3)
 
 
-def add_experiment_options(parser: ArgumentParser) -> None:
+def add_experiment_options(parser: ArgumentParser, *, seeds: int) -> None:
     """What `compare` and `ablate` share."""
     parser.add_argument(
         "--corpus", type=Path, metavar="FOLDER", help="shards with captions and labels (vljepa prepare)"
@@ -22,7 +22,7 @@ def add_experiment_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--scale", type=float, default=1.0, metavar="X", help="so many times the steps (default: %(default)s)"
     )
-    parser.add_argument("--seeds", type=int, metavar="N", help="trainings of each kind (default: 3)")
+    parser.add_argument("--seeds", type=int, metavar="N", help=f"trainings of each kind (default: {seeds})")
     parser.add_argument("--sources", nargs="+", metavar="NAME", help="only these sources of the corpus")
     parser.add_argument(
         "--workers", type=int, default=2, metavar="N", help="trainings side by side, a thread each (default: 2)"
