@@ -13,12 +13,15 @@ from tests.experiments.made_ground import SETTINGS, make_ground
 
 from vljepa.cli.main import main
 from vljepa.config import SettingsError, override
+from vljepa.data.asking import AskSettings
 from vljepa.experiments import cells
 from vljepa.experiments.arms import ready
 from vljepa.experiments.cells import Outcome, folder_of, outcome, run_cell
 from vljepa.experiments.compare import ARMS, CompareSettings, compare
 from vljepa.experiments.compare_report import UnequalArmsError, claims, comparison
+from vljepa.experiments.draws import Clock, Draws
 from vljepa.experiments.ground import Ground, open_ground
+from vljepa.experiments.settings import Cell
 from vljepa.models.token_vlm import TokenVLM
 
 pytestmark = pytest.mark.filterwarnings("ignore:torch.distributed is disabled:UserWarning")
@@ -28,13 +31,16 @@ Compared = tuple[CompareSettings, Ground, list[Outcome]]
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Path]]:
-    """A corpus and a folder with one whole comparison in it."""
+    """A corpus and a folder with one whole comparison in it, trained with one thread as it is meant to be."""
     corpus, into = make_ground(tmp_path_factory.mktemp("compare"))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("vljepa.experiments.latency.ROUNDS", 1)
         command = ["compare", "--corpus", str(corpus), "--into", str(into), "--workers", "1", "--set", *SETTINGS]
         assert main(command) == 0
         yield corpus, into
+    torch.set_num_threads(threads)
 
 
 def again(made: tuple[Path, Path]) -> Compared:
@@ -45,15 +51,27 @@ def again(made: tuple[Path, Path]) -> Compared:
 
 def test_all_arms_of_a_seed_see_the_same_rows_in_the_same_order(made: tuple[Path, Path]) -> None:
     settings, ground, outcomes = again(made)
-    assert [(one.cell.arm, one.cell.seed) for one in outcomes] == [(arm, seed) for seed in (0, 1) for arm in ARMS]
-    orders = {(one.cell.arm, one.cell.seed): [point["order"] for point in one.points] for one in outcomes}
-    for seed in (0, 1):
-        assert orders["vl-jepa", seed] == orders["vlm", seed] == orders["vlm-equal", seed]
-    assert len({orders["vl-jepa", seed][0] for seed in (0, 1)}) == 2
-    assert len(set(orders["vl-jepa", 0])) == len(outcomes[0].points) == 8
+    assert [one.cell.arm for one in outcomes] == list(ARMS)
+    orders = [[point["order"] for point in one.points] for one in outcomes]
+    assert orders[0] == orders[1] == orders[2]
+    assert len(set(orders[0])) == len(outcomes[0].points) == 8
+    first, second = (drawn(outcomes[0].cell, ground, seed=seed) for seed in (0, 1))
+    assert first.order[1] == orders[0][0] != second.order[1]
+    # Another target of a row is another order, whoever has it.
+    other = drawn(replace(outcomes[0].cell, asking=AskSettings(captions=0, query_free=1)), ground, seed=0)
+    assert other.order[1] != first.order[1]
     points = (outcomes[1].points[0] | {"order": "another"}, *outcomes[1].points[1:])
     with pytest.raises(UnequalArmsError, match="seed 0"):
         comparison(settings, ground, [outcomes[0], replace(outcomes[1], points=points), *outcomes[2:]])
+
+
+def drawn(cell: Cell, ground: Ground, *, seed: int) -> Draws:
+    """After its first batch."""
+    bundle = ground.bundle()
+    rows, queries, texts = ground.rows(cell.asking), bundle.query_tokenizer, bundle.target_tokenizer
+    draws = Draws(rows, cell, queries=queries, texts=texts, seed=seed, clock=Clock())
+    draws(0)
+    return draws
 
 
 def test_arms_begin_alike_and_learn_as_many_parameters_as_they_should(made: tuple[Path, Path]) -> None:
@@ -88,7 +106,7 @@ def test_figures_are_made_from_the_records(made: tuple[Path, Path]) -> None:
     assert report["found"]["arms"]["vlm"]["curves"]["top1"][-1]["mean"] == pytest.approx(sum(named) / len(named))
     changed = [
         replace(one, points=tuple(point | {"cider": [value] * 4} for point in one.points))
-        for one, value in zip(outcomes, (2.0, 1.0, 1.0) * 2, strict=True)
+        for one, value in zip(outcomes, (2.0, 1.0, 1.0), strict=True)
     ]
     found = comparison(settings, ground, changed)
     assert found["against"]["vlm"]["cider"]["ratio_at_end"] == {"mean": 2.0, "low": 2.0, "high": 2.0}

@@ -16,24 +16,26 @@ def page(report: Mapping[str, Any]) -> str:
         "# Predicting embeddings against predicting tokens\n",
         f"{found['seeds']} seeds, {found['training_samples']:,} training samples, {found['items']} held-out samples, "
         f"{found['labels']} names. Intervals: 95 of 100 draws of seeds and held-out samples together.\n",
-        _claims(report["claims"]),
-        *(_curves(found, score) for score in TITLES if score in found["arms"]["vl-jepa"]["curves"]),
-        _reached(found),
-        _cost(found),
-        _latency(found),
-        _examples(found),
+        claims_table(report["claims"]),
+        *(curve_table(found, score) for score in TITLES if score in found["arms"]["vl-jepa"]["curves"]),
+        reached_table(found),
+        cost_table(found),
+        latency_table(found),
+        examples_table(found),
         "## Receipt\n\n" + "\n".join(f"- {name}: {value}" for name, value in report["receipt"].items()) + "\n",
     ]
     return "\n".join(parts)
 
 
-def _claims(claims: list[Mapping[str, Any]]) -> str:
+def claims_table(claims: list[Mapping[str, Any]]) -> str:
+    """What was expected, and whether it holds."""
     lines = ["| VL-JEPA against the whole token VLM | holds | found |", "|---|---|---|"]
     lines += [f"| {one['claim']} | {'yes' if one['holds'] else '**no**'} | {one['found']} |" for one in claims]
     return "\n".join(lines) + "\n"
 
 
-def _curves(found: Mapping[str, Any], score: str) -> str:
+def curve_table(found: Mapping[str, Any], score: str) -> str:
+    """A score by checkpoint and arm."""
     lines = [f"## {TITLES[score]}\n", "| samples | " + " | ".join(NAMES[arm] for arm in found["arms"]) + " |"]
     lines.append("|---|" + "---|" * len(found["arms"]))
     for place, samples in enumerate(found["samples"]):
@@ -58,7 +60,8 @@ def shown(value: Mapping[str, float], score: str) -> str:
     return f"**{mean:.1%}** ({low:.1%} to {high:.1%})"
 
 
-def _reached(found: Mapping[str, Any]) -> str:
+def reached_table(found: Mapping[str, Any]) -> str:
+    """With how many samples VL-JEPA is where the other arm is at each checkpoint."""
     lines = ["## Samples to reach each level of the token VLM\n"]
     for arm, scores in found["against"].items():
         lines += [f"{NAMES[arm]}:\n", "| score | level | its samples | VL-JEPA's | share |", "|---|---|---|---|---|"]
@@ -73,7 +76,8 @@ def _reached(found: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _cost(found: Mapping[str, Any]) -> str:
+def cost_table(found: Mapping[str, Any]) -> str:
+    """Parameters and seconds, with the Y-Decoder and without."""
     head = "| arm | trainable parameters | all | CPU seconds of training | seconds by the clock | of scoring |"
     lines = ["## Cost\n", head, "|---|---|---|---|---|---|"]
     for arm, one in found["arms"].items():
@@ -102,7 +106,8 @@ def _cost_line(name: str, trainable: int, parameters: int, one: Mapping[str, Any
     )
 
 
-def _latency(found: Mapping[str, Any]) -> str:
+def latency_table(found: Mapping[str, Any]) -> str:
+    """Milliseconds of one clip by part."""
     lines = ["## Latency\n", "| arm | " + "part, CPU milliseconds of one clip |", "|---|---|"]
     for arm, one in found["arms"].items():
         parts = dict(one["latency"])
@@ -115,7 +120,8 @@ def _latency(found: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _examples(found: Mapping[str, Any]) -> str:
+def examples_table(found: Mapping[str, Any]) -> str:
+    """What each arm says of the same clips."""
     if "examples" not in found["arms"]["vl-jepa"]:
         return ""
     lines = ["## What is said at the end\n", "| " + " | ".join(NAMES[arm] for arm in found["arms"]) + " |"]
