@@ -58,7 +58,7 @@ def test_all_arms_of_a_seed_see_the_same_rows_in_the_same_order(made: tuple[Path
     first, second = (drawn(outcomes[0].cell, ground, seed=seed) for seed in (0, 1))
     assert first.order[1] == orders[0][0] != second.order[1]
     # Another target of a row is another order, whoever has it.
-    other = drawn(replace(outcomes[0].cell, asking=AskSettings(captions=0, query_free=1)), ground, seed=0)
+    other = drawn(replace(outcomes[0].cell, asking=AskSettings(captions=0.0, query_free=1.0)), ground, seed=0)
     assert other.order[1] != first.order[1]
     points = (outcomes[1].points[0] | {"order": "another"}, *outcomes[1].points[1:])
     with pytest.raises(UnequalArmsError, match="seed 0"):
