@@ -143,6 +143,14 @@ GROUPS: Mapping[str, Group] = {
             Variant(name="2", change=_objective(alignment_weight=2.0)),
         ),
     ),
+    "target-space": Group(
+        about="a frozen target space, stretched along opposites such as left and right by a factor",
+        letter="",
+        variants=(
+            Variant(name="1", change=lambda cell: replace(cell, y_encoder="frozen")),
+            Variant(name="4", change=lambda cell: replace(cell, y_encoder="frozen", stretch=4.0)),
+        ),
+    ),
     "temperature": Group(
         about="of InfoNCE",
         letter="",

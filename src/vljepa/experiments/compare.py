@@ -24,6 +24,12 @@ ARMS: tuple[Arm, ...] = get_args(Arm)
 SIXTEENTHS = (1, 2, 3, 4, 6, 8, 12, 16)
 
 
+def _default() -> Cell:
+    """The target space is stretched along opposites, as the recipe `small` does, and beside InfoNCE predictions are
+    drawn towards their targets, since the decoder knows targets alone."""
+    return Cell(ground="", objective=JointEmbeddingSettings(alignment_weight=1.0), stretch=4.0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class CompareSettings:
     """`steps`, the decoder's, and the training samples to choose from grow with `--scale`.
@@ -34,7 +40,7 @@ class CompareSettings:
     steps: int = 192
     seeds: int = 3
     ground: GroundSettings = field(default_factory=GroundSettings)
-    cell: Cell = field(default_factory=lambda: Cell(ground="", objective=JointEmbeddingSettings(alignment_weight=1.0)))
+    cell: Cell = field(default_factory=_default)
 
     def scaled(self, scale: float) -> "CompareSettings":
         """So many times the steps. SettingsError where too few are left for the checkpoints."""
