@@ -25,9 +25,8 @@ SIXTEENTHS = (1, 2, 3, 4, 6, 8, 12, 16)
 
 
 def _default() -> Cell:
-    """The target space is stretched along opposites, as the recipe `small` does, and beside InfoNCE predictions are
-    drawn towards their targets, since the decoder knows targets alone."""
-    return Cell(ground="", objective=JointEmbeddingSettings(alignment_weight=1.0), stretch=4.0)
+    """Beside InfoNCE predictions are drawn towards their targets, since the decoder knows targets alone."""
+    return Cell(ground="", objective=JointEmbeddingSettings(alignment_weight=1.0))
 
 
 @dataclass(frozen=True, kw_only=True)
