@@ -189,7 +189,7 @@ def comparison_tables() -> str:
 
     report = json.loads(COMPARED.read_text())
     found = report["found"]
-    title = f"{found['seeds']} seeds, {found['training_samples']:,} clips for training, {found['items']} held out, "
+    title = f"Seeds: {found['seeds']}. {found['training_samples']:,} clips for training, {found['items']} held out, "
     title += f"{found['labels']} names; intervals are those of 95 in 100 draws of seeds and held-out clips together."
     tables = [claims_table(report["claims"]), *(curve_table(found, score) for score in ("cider", "top5", "top1"))]
     tables += [cost_table(found), latency_table(found)]

@@ -14,7 +14,7 @@ def page(report: Mapping[str, Any]) -> str:
     found = report["found"]
     parts = [
         "# Predicting embeddings against predicting tokens\n",
-        f"{found['seeds']} seeds, {found['training_samples']:,} training samples, {found['items']} held-out samples, "
+        f"Seeds: {found['seeds']}. {found['training_samples']:,} training samples, {found['items']} held-out samples, "
         f"{found['labels']} names. Intervals: 95 of 100 draws of seeds and held-out samples together.\n",
         claims_table(report["claims"]),
         *(curve_table(found, score) for score in TITLES if score in found["arms"]["vl-jepa"]["curves"]),
