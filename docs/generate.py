@@ -1,5 +1,5 @@
 """Writes what is derived: docs/cli.md from the help texts, the list of sets in docs/benchmarks.md from their readers,
-scores in README and model card from the reports.
+scores in README, model card and docs/experiments.md from the reports.
 
 `make docs` runs it; a contract test compares, so no number stands anywhere that a report does not hold.
 """
@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 REPORT = ROOT / "reports" / "small.json"
 TRIPLETS = ROOT / "reports" / "sugarcrepe.json"
 SELECTIVE = ROOT / "reports" / "selective.json"
+COMPARED = ROOT / "reports" / "compare.json"
 # Of the ways that `evaluate selective` compares, those that the README shows, by name.
 WAYS = {
     "uniform, mean": "at even steps",
@@ -184,16 +185,34 @@ def tables(report: Mapping[str, Any]) -> str:
     return f"{score_table(report)}\n\n{selective_table(json.loads(SELECTIVE.read_text()))}"
 
 
+def comparison_tables() -> str:
+    """What the controlled comparison found."""
+    from vljepa.experiments.compare_table import claims_table, cost_table, curve_table, latency_table
+
+    report = json.loads(COMPARED.read_text())
+    found = report["found"]
+    title = f"Seeds: {found['seeds']}. {found['training_samples']:,} clips for training, {found['items']} held out, "
+    title += f"{found['labels']} names; intervals are those of 95 in 100 draws of seeds and held-out clips together."
+    tables = [claims_table(report["claims"]), *(curve_table(found, score) for score in ("cider", "top5", "top1"))]
+    tables += [cost_table(found), latency_table(found)]
+    made = f"From [reports/compare.json](../reports/compare.json), made by `{report['receipt']['command']}`; "
+    made += "all of it: [reports/compare.md](../reports/compare.md)."
+    text = "\n".join([title + "\n", *tables, made])
+    return text.replace("\n## ", "\n### ")
+
+
 def written() -> dict[Path, str]:
     """Every derived file with its content."""
     report = json.loads(REPORT.read_text())
     readme = ROOT / "README.md"
     benchmarks = ROOT / "docs" / "benchmarks.md"
+    experiments = ROOT / "docs" / "experiments.md"
     scored = between_marks(readme.read_text(), tables(report), name="scores")
     return {
         ROOT / "docs" / "cli.md": command_line(),
         readme: between_marks(scored, triplet_table(json.loads(TRIPLETS.read_text())), name="sentences"),
         benchmarks: between_marks(benchmarks.read_text(), sets_table(), name="sets"),
+        experiments: between_marks(experiments.read_text(), comparison_tables(), name="comparison"),
         ROOT / "src" / "vljepa" / "shipped" / "small" / "README.md": model_card(report),
     }
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -121,13 +121,15 @@ def features_of(
     num_frames: int,
     report: Callable[[str], None],
     kind: RowType = "float16",
+    shards: Sequence[str] | None = None,
 ) -> tuple["Features", int]:
     """A corpus's features by this encoder, kept in a folder inside it, and how many samples were looked at just now.
 
-    Ranks share the shards. What cannot be decoded is left out: `Features.skipped` counts it.
+    Ranks share the shards (those named in `shards`, else all). What cannot be decoded is left out: `Features.skipped`
+    counts it.
     """
     into = corpus / "features" / encoder_fingerprint(x_encoder, processor, num_frames, kind)
-    names = shard_names(corpus)
+    names = shard_names(corpus) if shards is None else list(shards)
 
     def look(shards: list[str]) -> dict[str, int]:
         return write_features(
@@ -320,8 +322,12 @@ def _lists(facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def channel_statistics(features: Features, x_encoder: LiteEncoder, *, samples: int = 3000) -> tuple[Tensor, Tensor]:
-    """Mean and 1 / standard deviation of each feature channel over cells of training pictures."""
-    train = [item for item in features.items if item.split == "train" and item.count == 1]
+    """Mean and 1 / standard deviation of each feature channel over cells of training pictures.
+
+    Where a corpus has none, of its training clips' first frames.
+    """
+    seen = [item for item in features.items if item.split == "train"]
+    train = [item for item in seen if item.count == 1] or seen
     chosen = train[:: max(1, len(train) // samples)]
     num_cells = x_encoder.settings.cells**2
     channels = len(x_encoder.mean)

@@ -19,7 +19,9 @@ def written() -> dict[Path, str]:
     return found
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/benchmarks.md", "src/vljepa/shipped/small/README.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/benchmarks.md", "docs/experiments.md", "src/vljepa/shipped/small/README.md"]
+)
 def test_scores_are_those_of_the_report(written: dict[Path, str], name: str) -> None:
     assert (ROOT / name).read_text() == written[ROOT / name], f"{name} is not what the report says: run `make docs`"
 

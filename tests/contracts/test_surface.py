@@ -25,6 +25,8 @@ VERBS = (
     "serve",
     "mcp",
     "evaluate",
+    "compare",
+    "ablate",
     "prepare",
     "train",
     "weights",

@@ -121,3 +121,27 @@ def test_masked_mean_leaves_padding_out() -> None:
     hidden = torch.tensor([[[1.0], [3.0], [100.0]]])
     mean = masked_mean(hidden, torch.tensor([[True, True, False]]))
     assert mean.item() == 2.0
+
+
+def test_choices_of_experiments_change_what_they_name_alone() -> None:
+    visual, query, mask = inputs()
+    torch.manual_seed(0)
+    plain = Predictor(SETTINGS).eval()
+    made = {}
+    for name, choice in (
+        ("causal", {"causal": True}),
+        ("query", {"read_out": "query"}),
+        ("bare", {"query_projection": False}),
+    ):
+        made[name] = Predictor(replace(SETTINGS, **choice)).eval()
+        left = made[name].load_state_dict(plain.state_dict(), strict=False)
+        assert not left.missing_keys
+    with torch.no_grad():
+        usual = plain(visual, query, mask)
+        # The query's projection begins as the identity: without it nothing is different yet.
+        torch.testing.assert_close(made["bare"](visual, query, mask), usual)
+        assert all((made[name](visual, query, mask) - usual).abs().max() > 1e-3 for name in ("causal", "query"))
+        # What is read of the query's tokens alone: a change behind the causal mask does not reach the visual ones.
+        hidden = made["causal"].layers(torch.cat([plain.visual_projection(visual), query], dim=1))
+        changed = made["causal"].layers(torch.cat([plain.visual_projection(visual), query + 1], dim=1))
+    torch.testing.assert_close(hidden[:, :4], changed[:, :4])

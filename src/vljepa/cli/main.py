@@ -26,6 +26,8 @@ VERBS = {
     "prepare": "build a training corpus",
     "train": "train a model",
     "evaluate": "measure a model, with receipts",
+    "compare": "predicting embeddings against predicting tokens, under equal conditions",
+    "ablate": "what each choice of the method is worth, one changed at a time",
     "weights": "list, import, export and check weights",
     "doctor": "check that this machine can run the model",
 }

@@ -5,6 +5,7 @@ position may see every other. Query tokens follow the visual tokens; the read-ou
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -19,12 +20,17 @@ class PredictorSettings:
     """`visual_width`: numbers in a visual token; `shared`: dimensions of the space that both sides meet in.
 
     `classes`: of how many classes the X-Encoder tells a posterior that is said beside the answer (`conse`); 0 for none.
+    Choices that experiments compare: `causal` keeps the language model's mask (the paper's ablation), `read_out` is
+    what the mean is over, `query_projection` the linear layer on the query's side.
     """
 
     llama: LlamaSettings
     visual_width: int
     shared: int
     classes: int = 0
+    causal: bool = False
+    read_out: Literal["all", "query"] = "all"
+    query_projection: bool = True
 
 
 class Predictor(nn.Module):
@@ -35,13 +41,13 @@ class Predictor(nn.Module):
         self.settings = settings
         hidden = settings.llama.hidden
         self.visual_projection = nn.Linear(settings.visual_width, hidden)
-        self.query_projection = nn.Linear(hidden, hidden)
-        self.layers = Llama(settings.llama, causal=False)
+        self.query_projection = nn.Linear(hidden, hidden) if settings.query_projection else nn.Identity()
+        self.layers = Llama(settings.llama, causal=settings.causal)
         self.head = nn.Linear(hidden, settings.shared)
         if settings.classes:
             self.conse = Conse(classes=settings.classes, shared=settings.shared)
         # Identity leaves the language model's own embeddings untouched at the start (paper.md 9.1, point 7).
-        if not self.query_projection.weight.is_meta:
+        if isinstance(self.query_projection, nn.Linear) and not self.query_projection.weight.is_meta:
             nn.init.eye_(self.query_projection.weight)
             nn.init.zeros_(self.query_projection.bias)
 
@@ -58,6 +64,8 @@ class Predictor(nn.Module):
         mask = torch.cat([seen, query_mask], dim=1)
         # Without a mask the fastest attention kernel may be chosen.
         hidden = self.layers(tokens, real=None if bool(mask.all()) else mask)
+        if self.settings.read_out == "query":
+            return self.head(masked_mean(hidden[:, visual.shape[1] :], query_mask))
         return self.head(masked_mean(hidden, mask))
 
 

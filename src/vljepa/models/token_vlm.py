@@ -110,13 +110,18 @@ class TokenVLM(nn.Module):
         return states @ self.token_table.weight.to(states.dtype).T
 
     def _perplexities(self, cache: Cache, last: Float[Tensor, "hidden"], texts: Tokens) -> Float[Tensor, "candidate"]:
-        """Of texts behind what the cache has read as often; padding is behind each text, where no token sees it."""
-        states = last.expand(len(texts.ids), 1, -1)
+        """Of texts behind what the cache has read as often; padding is behind each text, where no token sees it.
+
+        The first token of all is scored once, and padding not at all: scores cost more than the layers do.
+        """
+        likelihood = torch.zeros(texts.ids.shape, device=texts.ids.device)
+        likelihood[:, 0] = self._scores(last).float().log_softmax(-1)[texts.ids[:, 0]]
         if texts.ids.shape[1] > 1:
             further = self.generator(None, self.token_table(texts.ids[:, :-1]), cache=cache)
-            states = torch.cat([states, further], dim=1)
-        likelihood = self._scores(states).float().log_softmax(-1).gather(-1, texts.ids[..., None])[..., 0]
-        return (-(likelihood * texts.mask).sum(1) / texts.mask.sum(1)).exp()
+            said = texts.mask[:, 1:]
+            scores = self._scores(further[said]).float().log_softmax(-1)
+            likelihood[:, 1:][said] = scores.gather(-1, texts.ids[:, 1:][said][:, None])[:, 0]
+        return (-likelihood.sum(1) / texts.mask.sum(1)).exp()
 
     def _said(
         self, visual: Float[Tensor, "batch token width"], ids: Int64[Tensor, "batch word"], max_tokens: int

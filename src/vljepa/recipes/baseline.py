@@ -28,6 +28,7 @@ from vljepa.embedder import shipped_folder
 from vljepa.features import Features, Item
 from vljepa.models.llama import Layer
 from vljepa.models.token_vlm import TokenVLM
+from vljepa.models.vljepa import VLJEPA
 from vljepa.objectives.joint_embedding import JointEmbedding, JointEmbeddingSettings
 from vljepa.objectives.next_token import NextToken
 from vljepa.recipes.asked_run import AskedRun, AskedSettings
@@ -100,12 +101,17 @@ def layers_of_arm(arm: Arm, twin: Bundle, published: int, optim: OptimSettings) 
     wanted = sum(
         group.count for group in parameter_groups(JointEmbedding(model, JointEmbeddingSettings()), model, optim)
     )
+    return equal_layers(model, range(published), wanted=wanted)
+
+
+def equal_layers(twin: VLJEPA, layers: Sequence[int], *, wanted: int) -> tuple[int, ...]:
+    """Of a language model's layers the first ones and the last, so many that `wanted` parameters learn."""
     with torch.device("meta"):
-        layer = Layer(model.settings.predictor.llama, number=0)
-    beside = sum(parameter.numel() for parameter in model.predictor.visual_projection.parameters())
+        layer = Layer(twin.settings.predictor.llama, number=0)
+    beside = sum(parameter.numel() for parameter in twin.predictor.visual_projection.parameters())
     count = round((wanted - beside) / sum(parameter.numel() for parameter in layer.parameters()))
-    count = min(max(count, 1), published)
-    return (*range(count - 1), published - 1)
+    count = min(max(count, 1), len(layers))
+    return (*layers[: count - 1], layers[-1])
 
 
 class BaselineRun(AskedRun[BaselineSettings]):

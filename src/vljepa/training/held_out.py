@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from vljepa.evaluation.metrics import ranks, recall_at_k, same_captions
 from vljepa.features import Features, Item
@@ -82,15 +84,21 @@ class HeldOutByPerplexity:
 
     def best(self, model: TokenVLM, items: Sequence[Item], query: str, candidates: Sequence[str]) -> list[str]:
         """The candidate that each item, all of one number of frames, gives the lowest perplexity."""
+        lowest = self.perplexities(model, items, query, candidates).argmin(1)
+        return [candidates[int(place)] for place in lowest]
+
+    def perplexities(
+        self, model: TokenVLM, items: Sequence[Item], query: str, candidates: Sequence[str]
+    ) -> Float[Tensor, "item candidate"]:
+        """Of each candidate as each item's answer; the items have one number of frames."""
         device = model.token_table.weight.device
-        found: list[str] = []
+        texts = self.text_tokenizer(candidates).to(device)
+        rows = []
         for start in range(0, len(items), CHUNK):
             some = items[start : start + CHUNK]
             visual = model.x_encoder.tokens(torch.stack([self.features.frames(item) for item in some]).to(device))
-            asked = self.query_tokenizer([query] * len(some)).to(device)
-            perplexities = model.perplexities(visual, asked, self.text_tokenizer(candidates).to(device))
-            found += [candidates[int(place)] for place in perplexities.argmin(1)]
-        return found
+            rows.append(model.perplexities(visual, self.query_tokenizer([query] * len(some)).to(device), texts).cpu())
+        return torch.cat(rows)
 
     def _named(self, model: TokenVLM) -> dict[str, float]:
         items = [item for item in self.items if item.label]

@@ -233,8 +233,9 @@ class Trainer:
             bring_home(self.twin, self.objective)
             scores = self.evaluate(self.step)
             bring_buffers(self.objective, self.twin)
-            self.record.write(self.name, self.step, **{name: round(value, 4) for name, value in scores.items()})
-            self.record.say("    " + "  ".join(f"{name} {value:.3f}" for name, value in scores.items()))
+            if scores:
+                self.record.write(self.name, self.step, **{name: round(value, 4) for name, value in scores.items()})
+                self.record.say("    " + "  ".join(f"{name} {value:.3f}" for name, value in scores.items()))
 
     def _measure(self, losses: Losses, norm: torch.Tensor) -> None:
         """Means over ranks, written and shown; a warning where predictions collapse."""

@@ -1,0 +1,70 @@
+"""`vljepa ablate`: one thing changed at a time, as in the paper's Table 7, and more."""
+
+from argparse import ArgumentParser, Namespace
+
+from vljepa.cli.compare import add_experiment_options, assignments, check, command
+from vljepa.cli.output import note, say, say_json, write_whole
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Which groups, on what, how long."""
+    parser.add_argument(
+        "--groups", nargs="+", default=[], metavar="NAME", help="only these groups (default: all; --list names them)"
+    )
+    parser.add_argument("--list", action="store_true", dest="list_them", help="name the groups that there are")
+    add_experiment_options(parser, seeds=2)
+
+
+def run(options: Namespace) -> int:
+    """Train what is missing, then write ablations.json and ablations.md."""
+    if options.list_them:
+        return _list(as_json=options.json)
+    check(options)
+    from vljepa.config import as_dict
+    from vljepa.experiments.ablate import ablate
+    from vljepa.experiments.ablate_report import ablations, page
+    from vljepa.experiments.cells import write
+    from vljepa.experiments.receipts import receipt_of
+    from vljepa.training.trainer import Interrupted
+
+    try:
+        settings, ground, found = ablate(
+            options.corpus,
+            options.into,
+            cache=options.cache or options.corpus / "packages",
+            groups=options.groups,
+            scale=options.scale,
+            assignments=assignments(options),
+            workers=options.workers,
+            device=options.device,
+            tell=note,
+        )
+    except Interrupted:
+        note("vljepa: stopped; the same command goes on from there")
+        return 130
+    asked = command("ablate", options) + (" --groups " + " ".join(options.groups) if options.groups else "")
+    report = {
+        "rows": ablations(found),
+        "steps": settings.steps,
+        "seeds": settings.seeds,
+        "settings": as_dict(settings),
+        "receipt": receipt_of(asked, ground, seeds=settings.seeds),
+    }
+    write(options.into / "ablations.json", report)
+    write_whole(options.into / "ablations.md", page(report).encode())
+    if options.json:
+        say_json(report)
+    else:
+        say(page(report))
+    return 0
+
+
+def _list(*, as_json: bool) -> int:
+    from vljepa.experiments.ablations import GROUPS
+
+    if as_json:
+        say_json({"groups": [{"name": name, "about": group.about} for name, group in GROUPS.items()]})
+        return 0
+    for name, group in GROUPS.items():
+        say(f"{name}: {', '.join(variant.name for variant in group.variants)} ({group.about})")
+    return 0
