@@ -16,6 +16,7 @@ def receipt_of(command: str, ground: Ground, *, seeds: int) -> dict[str, Any]:
             model="untrained small: published parts, new projections drawn from each seed",
             data=ground.data,
             frames=settings.frames,
+            sampling=ground.bundle().processor.settings.sampling,
             missing=0,
             seed=seeds,
             query="empty but where the settings say otherwise",
