@@ -156,7 +156,7 @@ def test_words_are_whole_and_negatives_are_never_captions() -> None:
         told = Wording(attempt, np.random.default_rng(number)).told(truth_first=True)
         assert 4 <= len(told.captions) <= 6 and not set(told.captions) & set(told.negatives)
         for text in (*told.captions, *told.negatives, *(q.query for q in told.questions)):
-            assert not re.search(r"[{}]|  |\ba [aeiou]|\ban [^aeiou]| $|eing\b|oorss|puting|hiting", text), text
+            assert not re.search(r"[{}]|  |\ba [aeiou]|\ban [^aeiou]| $|eing\b|oorss|(pu|hi)ting", text), text
         assert all(q.answer in q.candidates and len(set(q.candidates)) > 1 for q in told.questions)
         assert {q.kind for q in told.questions} >= ({"task"} if attempt.outcome == "done" else set())
 

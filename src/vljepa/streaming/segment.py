@@ -89,7 +89,6 @@ class _Chain:
         """Start with each row as a segment of one window."""
         num_windows = len(rows)
         self.sums = list(rows)
-        self.means = list(rows)
         self.sizes = [1.0] * num_windows
         self.nodes = list(range(num_windows))
         self.before = list(range(-1, num_windows - 1))
@@ -104,14 +103,20 @@ class _Chain:
     def merge_all(self) -> MergeTree:
         """Run all merges."""
         num_windows = len(self.nodes)
-        done: list[Entry] = []
+        merges: list[int] = []
+        costs: list[float] = []
+        boundaries: list[int] = []
         for node in range(num_windows, 2 * num_windows - 1):
-            entry = self._cheapest()
-            done.append(entry)
-            self._join(entry[3], node)
-        columns = np.array(done, dtype=np.float64).reshape(-1, 4)
-        numbers = columns[:, 1:].astype(np.int64)
-        return MergeTree(merges=numbers[:, 1::-1], costs=columns[:, 0], boundaries=numbers[:, 2])
+            cost, later, earlier, boundary = self._cheapest()
+            merges += (earlier, later)
+            costs.append(cost)
+            boundaries.append(boundary)
+            self._join(boundary, node)
+        return MergeTree(
+            merges=np.array(merges, dtype=np.int64).reshape(-1, 2),
+            costs=np.array(costs, dtype=np.float64),
+            boundaries=np.array(boundaries, dtype=np.int64),
+        )
 
     def _cheapest(self) -> Entry:
         """Take the cheapest pair out of the queue.
@@ -134,22 +139,26 @@ class _Chain:
 
     def _join(self, right: int, node: int) -> None:
         """Make the segments on both sides of a boundary one node, and price its two new pairs."""
-        sums, means, sizes, nodes = self.sums, self.means, self.sizes, self.nodes
+        sums, sizes, nodes = self.sums, self.sizes, self.nodes
         left, after = self.before[right], self.after[right]
         sums[left] = total = sums[left] + sums[right]
         sizes[left] = size = sizes[left] + sizes[right]
-        means[left] = mean = total / size
-        sums[right] = means[right] = _ABSORBED
+        mean = total / size
+        sums[right] = _ABSORBED
         nodes[left] = node
         self.after[left] = after
         before = self.before[left]
         if after < len(nodes):
             self.before[after] = left
-            difference, other = mean - means[after], sizes[after]
+            other = sizes[after]
+            difference = sums[after] / other
+            difference -= mean
             cost = float(difference.dot(difference)) * (size * other / (size + other))
             self._price((cost, node, nodes[after], after))
         if before >= 0:
-            difference, other = mean - means[before], sizes[before]
+            other = sizes[before]
+            difference = sums[before] / other
+            difference -= mean
             cost = float(difference.dot(difference)) * (size * other / (size + other))
             self._price((cost, node, nodes[before], left))
 
