@@ -108,7 +108,7 @@ def test_mteb_measures_a_task_from_end_to_end(mteb: Any) -> None:
             main_score="cosine_spearman",
         )
 
-        def load_data(self, num_proc: int | None = None, **_: Any) -> None:
+        def load_data(self, **_: Any) -> None:
             from datasets import Dataset, DatasetDict
 
             columns = dict(zip(("sentence1", "sentence2", "score"), zip(*pairs, strict=True), strict=True))
