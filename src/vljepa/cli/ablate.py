@@ -2,8 +2,8 @@
 
 from argparse import ArgumentParser, Namespace
 
-from vljepa.cli.compare import add_experiment_options, assignments, check, command
-from vljepa.cli.output import note, say, say_json, write_whole
+from vljepa.cli.compare import add_experiment_options, carried_out, check, command
+from vljepa.cli.output import say, say_json, write_whole
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -25,23 +25,11 @@ def run(options: Namespace) -> int:
     from vljepa.experiments.ablate_report import ablations, page
     from vljepa.experiments.cells import write
     from vljepa.experiments.receipts import receipt_of
-    from vljepa.training.trainer import Interrupted
 
-    try:
-        settings, ground, found = ablate(
-            options.corpus,
-            options.into,
-            cache=options.cache or options.corpus / "packages",
-            groups=options.groups,
-            scale=options.scale,
-            assignments=assignments(options),
-            workers=options.workers,
-            device=options.device,
-            tell=note,
-        )
-    except Interrupted:
-        note("vljepa: stopped; the same command goes on from there")
+    ended = carried_out(ablate, options, groups=options.groups)
+    if ended is None:
         return 130
+    settings, ground, found = ended
     asked = command("ablate", options) + (" --groups " + " ".join(options.groups) if options.groups else "")
     report = {
         "rows": ablations(found),

@@ -2,10 +2,15 @@
 
 import shlex
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, TypeVar
 
 from vljepa.cli.options import add_json_option
 from vljepa.cli.output import note, say, say_json, write_whole
+
+Ended = TypeVar("Ended")
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -36,28 +41,19 @@ def add_experiment_options(parser: ArgumentParser, *, seeds: int) -> None:
 def run(options: Namespace) -> int:
     """Train what is missing, then write report.json, report.md and the figure."""
     check(options)
+    if find_spec("matplotlib") is None:
+        raise ValueError("the figure needs matplotlib: install vljepa[eval]")
     from vljepa.config import as_dict
     from vljepa.experiments.cells import write
     from vljepa.experiments.compare import compare
     from vljepa.experiments.compare_report import claims, comparison
     from vljepa.experiments.compare_table import page, plot
     from vljepa.experiments.receipts import receipt_of
-    from vljepa.training.trainer import Interrupted
 
-    try:
-        settings, ground, outcomes = compare(
-            options.corpus,
-            options.into,
-            cache=options.cache or options.corpus / "packages",
-            scale=options.scale,
-            assignments=assignments(options),
-            workers=options.workers,
-            device=options.device,
-            tell=note,
-        )
-    except Interrupted:
-        note("vljepa: stopped; the same command goes on from there")
+    ended = carried_out(compare, options)
+    if ended is None:
         return 130
+    settings, ground, outcomes = ended
     found = comparison(settings, ground, outcomes)
     report = {
         "claims": claims(found),
@@ -77,8 +73,6 @@ def run(options: Namespace) -> int:
 
 def check(options: Namespace) -> None:
     """ValueError before the long work for what cannot be."""
-    from importlib.util import find_spec
-
     if options.corpus is None or options.into is None:
         raise ValueError("give --corpus (what `vljepa prepare` has built) and --into (where trainings and report go)")
     if not options.corpus.is_dir():
@@ -89,8 +83,27 @@ def check(options: Namespace) -> None:
         raise ValueError(f"--scale is {options.scale:g}: give a number above 0")
     if options.workers < 1 or (options.seeds is not None and options.seeds < 1):
         raise ValueError("--workers and --seeds are numbers from 1")
-    if find_spec("matplotlib") is None:
-        raise ValueError("the figure needs matplotlib: install vljepa[eval]")
+
+
+def carried_out(experiment: Callable[..., Ended], options: Namespace, **further: Any) -> Ended | None:
+    """What the experiment comes to with these options; None where it was stopped, which is said."""
+    from vljepa.training.trainer import Interrupted
+
+    try:
+        return experiment(
+            options.corpus,
+            options.into,
+            cache=options.cache or options.corpus / "packages",
+            scale=options.scale,
+            assignments=assignments(options),
+            workers=options.workers,
+            device=options.device,
+            tell=note,
+            **further,
+        )
+    except Interrupted:
+        note("vljepa: stopped; the same command goes on from there")
+        return None
 
 
 def assignments(options: Namespace) -> list[str]:

@@ -1,9 +1,12 @@
 """Jobs for several processes, results in the order of the jobs: what is made does not depend on how many there are."""
 
+import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import TypeVar
 
 Job = TypeVar("Job")
@@ -15,8 +18,7 @@ def in_order(work: Callable[[Job], Result], jobs: Sequence[Job], *, workers: int
     if workers <= 1:
         yield from ((job, work(job)) for job in jobs)
         return
-    # Spawned, not forked: renderers and torch threads do not survive a fork.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with spawned(workers) as pool:
         waiting: deque[tuple[Job, Future[Result]]] = deque()
         try:
             for job in jobs:
@@ -29,3 +31,27 @@ def in_order(work: Callable[[Job], Result], jobs: Sequence[Job], *, workers: int
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def spawned(workers: int, *, begin: Callable[[], None] | None = None) -> ProcessPoolExecutor:
+    """Processes that end with this one, however it ends; each calls `begin` first.
+
+    Spawned, not forked: renderers and torch threads do not survive a fork.
+    """
+    return ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_begin_with_parent, initargs=(begin,)
+    )
+
+
+def _begin_with_parent(begin: Callable[[], None] | None) -> None:
+    Thread(target=_end_with_parent, daemon=True).start()
+    if begin is not None:
+        begin()
+
+
+def _end_with_parent() -> None:
+    """A killed parent tells nobody; whoever went on would write beside the next run. SIGTERM lets a training save."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -2,14 +2,14 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 
 import torch
 
+from vljepa.data.parallel import spawned
 from vljepa.experiments.cells import Outcome, is_done, outcome, run_cell
 from vljepa.experiments.decoder import shared_decoder
 from vljepa.experiments.ground import Ground, open_ground
@@ -49,7 +49,7 @@ def _side_by_side(cells: Sequence[Cell], ground: Ground, workers: int, device: s
 
     Where one stops, by a signal or a mistake, no other begins; those that run come to their end or save what they have.
     """
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread)
+    pool = spawned(workers, begin=_one_thread)
     try:
         waiting = [pool.submit(_run, cell, ground.folder, device) for cell in cells]
         for future in wait(waiting, return_when=FIRST_EXCEPTION).done:

@@ -54,6 +54,12 @@ class Corpus(Protocol):
         ...
 
 
+def check_part(source: Corpus, part: int) -> None:
+    """Raises ValueError where a source has no such part."""
+    if not 0 <= part < source.parts():
+        raise ValueError(f"{source.name} has no part {part}: choose one from 0 to {source.parts() - 1}")
+
+
 def split_of(concept: str, *, test: int = 17, validation: int = 5) -> Split:
     """Of a hundred concepts `test` are for test and `validation` for validation, decided by the concept's name alone.
 

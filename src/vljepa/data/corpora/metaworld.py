@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from vljepa.data.corpora.corpus import split_in_block
+from vljepa.data.corpora.corpus import check_part, split_in_block
 from vljepa.data.corpora.metaworld_stage import Manner, Pictures, Rollout, Workbench
 from vljepa.data.corpora.metaworld_tasks import TASKS, Task
 from vljepa.data.corpora.metaworld_words import Attempt, Wording, third
@@ -71,8 +71,7 @@ class MetaWorld:
 
     def samples(self, part: int, files: Mapping[str, Path]) -> Iterator[Sample]:
         """The clips of the part's tasks; needs no files. Raises ValueError where there is no such part."""
-        if not 0 <= part < self.parts():
-            raise ValueError(f"metaworld has no part {part}: choose one from 0 to {self.parts() - 1}")
+        check_part(self, part)
         self.skipped.clear()
         for number in range(part * TASKS_A_PART, (part + 1) * TASKS_A_PART):
             yield from self._of_task(number)

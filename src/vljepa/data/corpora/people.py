@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from vljepa.data.corpora.corpus import split_in_block
+from vljepa.data.corpora.corpus import check_part, split_in_block
 from vljepa.data.corpora.people_actions import ACTIONS, BACKWARDS, RECORDED, Action
 from vljepa.data.corpora.people_figure import Dress, Motion, figure_body, recorded
 from vljepa.data.corpora.people_words import Person, Scenario, Wording
@@ -81,8 +81,7 @@ class People:
 
     def samples(self, part: int, files: Mapping[str, Path]) -> Iterator[Sample]:
         """The samples of one part; needs no files. Raises ValueError where there is no such part."""
-        if not 0 <= part < self.parts():
-            raise ValueError(f"people has no part {part}: choose one from 0 to {self.parts() - 1}")
+        check_part(self, part)
         for index in range(part * CLIPS_A_PART, min((part + 1) * CLIPS_A_PART, self.total)):
             scene = self.scene(index)
             media = encode_mp4(scene.frames(self.size), fps=round((NUM_FRAMES - 1) / scene.seconds, 2))

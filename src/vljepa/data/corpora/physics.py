@@ -15,7 +15,7 @@ import av
 import numpy as np
 from jaxtyping import UInt8
 
-from vljepa.data.corpora.corpus import split_in_block
+from vljepa.data.corpora.corpus import check_part, split_in_block
 from vljepa.data.corpora.physics_cast import FAMILIES, Cast, backwards
 from vljepa.data.corpora.physics_questions import questions
 from vljepa.data.corpora.physics_scene import Scene
@@ -60,8 +60,7 @@ class Physics:
 
     def samples(self, part: int, files: Mapping[str, Path]) -> Iterator[Sample]:
         """The samples of one part; needs no files. Raises ValueError where there is no such part."""
-        if not 0 <= part < self.parts():
-            raise ValueError(f"physics has no part {part}: choose one from 0 to {self.parts() - 1}")
+        check_part(self, part)
         for index in range(part * CLIPS_A_PART, min((part + 1) * CLIPS_A_PART, self.total)):
             yield self.sample(index)
 
