@@ -245,8 +245,8 @@ def _check_range(start: float | None, end: float | None, *, name: str) -> None:
 
 
 def _nothing_between(footage: Footage, start: float | None, end: float | None) -> MediaError:
-    until = "" if end is None else f" to {end:g} s"
-    return MediaError(f"{footage.name} shows nothing from {start or 0:g} s{until} on: give seconds that lie in it")
+    until = "on" if end is None else f"to {end:g} s"
+    return MediaError(f"{footage.name} shows nothing from {start or 0:g} s {until}: give seconds that lie in it")
 
 
 def _no_frames(footage: Footage) -> MediaError:

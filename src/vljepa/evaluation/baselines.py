@@ -5,14 +5,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vljepa.models.conse import TOP, centred_names, opinion
+
 
 def conse(
-    posterior: Float[Tensor, "item classes"], names: Float[Tensor, "classes dim"], *, top: int = 10
+    posterior: Float[Tensor, "item classes"], names: Float[Tensor, "classes dim"], *, top: int = TOP
 ) -> Float[Tensor, "item dim"]:
     """Class posterior times class-name embeddings (Norouzi et al. 2014), names centred, the `top` classes only."""
-    chosen, places = posterior.topk(top)
-    centred = functional.normalize(names - names.mean(0), dim=-1)
-    return functional.normalize((chosen[..., None] * centred[places]).sum(1), dim=-1)
+    return functional.normalize(opinion(posterior, centred_names(names), top=top), dim=-1)
 
 
 def centred(texts: Float[Tensor, "text dim"], names: Float[Tensor, "classes dim"]) -> Float[Tensor, "text dim"]:

@@ -13,6 +13,19 @@ from torch.nn import functional
 TOP = 10
 
 
+def centred_names(names: Float[Tensor, "classes shared"]) -> Float[Tensor, "classes shared"]:
+    """What each name says beside what all of them have in common, at length one."""
+    return functional.normalize(names - names.mean(0), dim=-1)
+
+
+def opinion(
+    posterior: Float[Tensor, "batch classes"], names: Float[Tensor, "classes shared"], *, top: int = TOP
+) -> Float[Tensor, "batch shared"]:
+    """The `top` likeliest classes' centred names by their probabilities, at most as long as 1."""
+    sure, places = posterior.topk(top)
+    return (sure[..., None] * names[places]).sum(1)
+
+
 class Conse(nn.Module):
     """`names`: what each class is in the shared space; `weight`: how much of the opinion is added, 0 until fitted."""
 
@@ -30,9 +43,8 @@ class Conse(nn.Module):
 
     def opinion(self, posterior: Float[Tensor, "batch classes"]) -> Float[Tensor, "batch shared"]:
         """The TOP likeliest classes' names by their probabilities, at most as long as 1."""
-        sure, places = posterior.float().topk(TOP)
-        return (sure[..., None] * self.names.float()[places]).sum(1)
+        return opinion(posterior.float(), self.names.float())
 
     def say(self, names: Float[Tensor, "classes shared"]) -> None:
         """Let each class be what these embeddings say, without what all of them have in common."""
-        self.names.copy_(functional.normalize(names - names.mean(0), dim=-1))
+        self.names.copy_(centred_names(names))

@@ -8,9 +8,8 @@ from importlib import resources
 from vljepa.cli.demo.story import Cost, PhotoStory, StreamStory, best_scores
 from vljepa.cli.output import seconds_text
 from vljepa.streaming.narrator import Description
+from vljepa.streaming.sinks import UNSURE
 
-# Below it the decoded words no longer mean what the embedding meant: shown in italics, and said.
-UNSURE = 0.5
 GOLDEN_ANGLE = 137.5
 COST_NAMES = {"selective": "when the meaning changes", "uniform": "at even steps, as often", "every": "every window"}
 
