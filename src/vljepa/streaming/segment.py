@@ -5,7 +5,7 @@ decodes (paper, section 4.6 on selective decoding). Time O(n log n) in windows, 
 """
 
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush, heapreplace
+from heapq import heappop, heappush, heapreplace
 
 import numpy as np
 from jaxtyping import Float64, Int64, Shaped
@@ -18,8 +18,6 @@ Entry = tuple[float, int, int, int]
 
 # Rows handled at once where a temporary of the size of all embeddings would double the memory.
 _ROWS = 4096
-# Stands in the slot of a segment that became part of the one before, so that its rows can be freed.
-_ABSORBED: Float64[ndarray, "dim"] = np.empty(0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -86,19 +84,26 @@ class _Chain:
     """
 
     def __init__(self, rows: Float64[ndarray, "time dim"]) -> None:
-        """Start with each row as a segment of one window."""
+        """Start with each row as a segment of one window; `rows` become the segments' sums as they are merged."""
         num_windows = len(rows)
         self.sums = list(rows)
         self.sizes = [1.0] * num_windows
         self.nodes = list(range(num_windows))
         self.before = list(range(-1, num_windows - 1))
         self.after = list(range(1, num_windows + 1))
-        costs = _neighbour_costs(rows).tolist()
-        self.heap = [(cost, slot, slot - 1, slot) for slot, cost in enumerate(costs, start=1)]
+        costs = _neighbour_costs(rows)
+        # Sorted, neighbours in the queue are neighbours in memory as well, which saves cache misses.
+        order = np.argsort(costs, kind="stable")
+        self.heap = [
+            (cost, slot + 1, slot, slot + 1) for cost, slot in zip(costs[order].tolist(), order.tolist(), strict=True)
+        ]
         # What each pair costs now, and its cheapest entry in the heap; both by boundary.
-        self.current = [(0.0, 0, 0, 0), *self.heap]
+        self.current = [(0.0, 0, 0, 0)] * num_windows
+        for entry in self.heap:
+            self.current[entry[3]] = entry
         self.queued = list(self.current)
-        heapify(self.heap)
+        self.mean = np.empty(rows.shape[1])
+        self.difference = np.empty(rows.shape[1])
 
     def merge_all(self) -> MergeTree:
         """Run all merges."""
@@ -139,28 +144,26 @@ class _Chain:
 
     def _join(self, right: int, node: int) -> None:
         """Make the segments on both sides of a boundary one node, and price its two new pairs."""
-        sums, sizes, nodes = self.sums, self.sizes, self.nodes
+        sums, sizes = self.sums, self.sizes
         left, after = self.before[right], self.after[right]
-        sums[left] = total = sums[left] + sums[right]
-        sizes[left] = size = sizes[left] + sizes[right]
-        mean = total / size
-        sums[right] = _ABSORBED
-        nodes[left] = node
+        np.add(sums[left], sums[right], sums[left])
+        sizes[left] += sizes[right]
+        np.divide(sums[left], sizes[left], self.mean)
+        self.nodes[left] = node
         self.after[left] = after
         before = self.before[left]
-        if after < len(nodes):
+        if after < len(sums):
             self.before[after] = left
-            other = sizes[after]
-            difference = sums[after] / other
-            difference -= mean
-            cost = float(difference.dot(difference)) * (size * other / (size + other))
-            self._price((cost, node, nodes[after], after))
+            self._price((self._cost(after, sizes[left]), node, self.nodes[after], after))
         if before >= 0:
-            other = sizes[before]
-            difference = sums[before] / other
-            difference -= mean
-            cost = float(difference.dot(difference)) * (size * other / (size + other))
-            self._price((cost, node, nodes[before], left))
+            self._price((self._cost(before, sizes[left]), node, self.nodes[before], left))
+
+    def _cost(self, other: int, size: float) -> float:
+        """Of joining a neighbour with the segment of `size` whose mean was taken last."""
+        difference, count = self.difference, self.sizes[other]
+        np.divide(self.sums[other], count, difference)
+        np.subtract(difference, self.mean, difference)
+        return float(difference.dot(difference)) * (size * count / (size + count))
 
     def _price(self, entry: Entry) -> None:
         """Note what a pair costs now; only a pair that became cheaper needs a new place in the queue."""

@@ -340,7 +340,7 @@ def _add_shadows(scene: Any, centres: Float[np.ndarray, "thing 3"], radii: Seque
             mujoco.mjv_initGeom(
                 scene.geoms[scene.ngeom],
                 mujoco.mjtGeom.mjGEOM_CYLINDER,
-                np.array([spread, spread, 0.001]),
+                np.array([spread, 0.001, 0]),  # of a cylinder: radius, half its height
                 np.array([x, y, 0.003]),
                 np.eye(3).flatten(),
                 np.array([0, 0, 0, 0.35], dtype=np.float32),
