@@ -56,12 +56,14 @@ class SameConvolution(nn.Conv2d):
     def forward(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out rows columns"]:
         """Output size is the input size over the stride, rounded up."""
         kernel, stride = self.kernel_size[0], self.stride[0]
+        if kernel == 1 and stride == 1:  # channels lie last, so this is a matrix product that needs no copy
+            return functional.linear(x.permute(0, 2, 3, 1), self.weight[:, :, 0, 0], self.bias).permute(0, 3, 1, 2)
         rows = max((math.ceil(x.shape[2] / stride) - 1) * stride + kernel - x.shape[2], 0)
         columns = max((math.ceil(x.shape[3] / stride) - 1) * stride + kernel - x.shape[3], 0)
-        if rows == columns and rows % 2 == 0:
-            return functional.conv2d(x, self.weight, self.bias, self.stride, rows // 2, self.dilation, self.groups)
-        x = functional.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
-        return functional.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+        # A zero before the kernel's first row moves it as padding at the end alone would, without a copy of the maps.
+        weight = functional.pad(self.weight, (columns % 2, 0, rows % 2, 0)) if rows % 2 or columns % 2 else self.weight
+        padding = ((rows + 1) // 2, (columns + 1) // 2)
+        return functional.conv2d(x, weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
 class InvertedBottleneck(nn.Module):

@@ -23,6 +23,8 @@ from vljepa.models.x_encoder import XEncoder
 
 TUBELET = 2
 TIME_WAVES = 4
+# Maps of more frames do not stay in a core's caches: 32 at once take twice as long a frame (benchmarks/inference.py).
+CPU_FRAMES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,10 @@ class LiteEncoder(XEncoder):
 
     def features(self, pixels: Float[Tensor, "frame 3 height width"]) -> Float[Tensor, "frame kept"]:
         """What is kept of each frame by itself: cells of features, then the class posterior."""
+        at_once = CPU_FRAMES if pixels.device.type == "cpu" else max(1, len(pixels))
+        return torch.cat([self._features(some) for some in pixels.split(at_once)])
+
+    def _features(self, pixels: Float[Tensor, "frame 3 height width"]) -> Float[Tensor, "frame kept"]:
         last, middle = self.network.maps(pixels.to(self.network.classifier.weight.dtype))
         posterior = self.network.logits(last).float().softmax(-1)
         side = self.settings.cells
