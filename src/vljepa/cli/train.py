@@ -24,7 +24,7 @@ def add_options(parser: ArgumentParser) -> None:
         "--model",
         type=Path,
         metavar="FOLDER",
-        help="where to begin (default: the shipped model; pretrain: published weights)",
+        help="where to begin (default: the shipped model; small, pretrain: published weights)",
     )
     parser.add_argument(
         "--kept", type=Path, metavar="FOLDER", help="finetune, baseline: older data, not to be forgotten"
@@ -155,7 +155,7 @@ def _train_recipe(options: Namespace) -> Path:
     recipe = import_module(f"vljepa.recipes.{options.recipe}")
     cache = options.cache or options.corpus / "packages"
     own = {
-        "small": {"cache": cache},
+        "small": {"model": options.model, "cache": cache},
         "pretrain": {"model": options.model, "cache": cache},
         "finetune": {"model": options.model, "kept": options.kept},
         "decoder": {"model": options.model},

@@ -22,12 +22,15 @@ def train(
     run: Path,
     *,
     cache: Path,
+    model: Path | None = None,
     assignments: list[str] | None = None,
     device: str = "auto",
     change: bool = False,
     track: Sequence[str] = (),
 ) -> Path:
     """Run the recipe, or go on with it, to a model folder. `assignments`: settings, as `queries.loop.steps=10`.
+
+    `model`: a folder of this recipe's to begin from instead of published weights.
 
     `change`: go on with other settings than the run was begun with. `track`: trackers besides `metrics.jsonl`.
     """
@@ -41,6 +44,7 @@ def train(
         run,
         settings=settings,
         ingredients=ingredients,
+        model=model,
         device=device,
         trackers=open_trackers(track, run, settings),
     )

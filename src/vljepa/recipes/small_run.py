@@ -33,7 +33,7 @@ from vljepa.training.trainer import Trainer
 from vljepa.training.validate import Validator
 from vljepa.types import Batch, Tokens
 from vljepa.weights.folder import Bundle, save_folder
-from vljepa.weights.start import start_small
+from vljepa.weights.start import start_small, start_trained
 
 Scores = Callable[[int], dict[str, float]]
 
@@ -48,6 +48,7 @@ class SmallRun:
         *,
         settings: SmallSettings,
         ingredients: Ingredients,
+        model: Path | None = None,
         device: str = "auto",
         trackers: Sequence[Tracker] = (),
     ) -> None:
@@ -57,12 +58,16 @@ class SmallRun:
         self.record = Record(run / "metrics.jsonl", keep=(run / "checkpoints").exists(), trackers=trackers)
         self.processor = Processor(settings.processor)
         seed_everything(settings.seed)
-        self.started = start_small(
-            settings.model, ingredients.files, class_names=ingredients.class_names, seed=settings.seed
+        self.goes_on = model is not None
+        self.started = (
+            start_small(settings.model, ingredients.files, class_names=ingredients.class_names, seed=settings.seed)
+            if model is None
+            else start_trained(settings.model, model)
         )
         self.model = self.started.model.to(self.device)
         self.targets = self.started.target_tokenizer.cut_at(settings.target_tokens)
-        self._begin_shared_space()
+        if not self.goes_on:
+            self._begin_shared_space()
 
     def _begin_shared_space(self) -> None:
         """The sentence encoder's space with its loud directions quieter, opposites apart, texts around its middle."""
@@ -74,7 +79,7 @@ class SmallRun:
         centre(self.model, self.targets, texts)
 
     def look(self) -> None:
-        """Frame features of the whole corpus, and the channel statistics of its training pictures."""
+        """Frame features of the whole corpus, and the channel statistics of its training pictures, kept if trained."""
         encoder = lite(self.model.x_encoder, what="the recipe small")
         encoder.network.to(self.dtype)
         into = self.corpus / "features"
@@ -88,15 +93,16 @@ class SmallRun:
                 report=self.record.say,
             )
         self.features = Features(into)
-        mean, scale = channel_statistics(self.features, encoder)
-        encoder.mean.copy_(mean)
-        encoder.scale.copy_(scale)
+        if not self.goes_on:
+            mean, scale = channel_statistics(self.features, encoder)
+            encoder.mean.copy_(mean)
+            encoder.scale.copy_(scale)
         self.examples = Examples(
             self.features,
             self.settings.examples,
             class_texts=self.ingredients.class_texts,
             class_weights=encoder.network.classifier.weight.cpu(),
-            mean=mean,
+            mean=encoder.mean.cpu(),
             num_cells=encoder.settings.cells**2,
         )
         tell_cut_texts(self.record, TextPool.of(self.features.items, ()).all(), self.targets)
@@ -187,7 +193,8 @@ class SmallRun:
 
     def _choose_vocabulary(self) -> None:
         decoder = self.model.y_decoder
-        decoder.vocabulary = sayable(self.pool, self.started.decoder_tokenizer).to(self.device)
+        known = sayable(self.pool, self.started.decoder_tokenizer).to(self.device)
+        decoder.vocabulary = torch.cat([decoder.vocabulary, known]).unique() if self.goes_on else known
         decoder.settings = replace(decoder.settings, vocabulary=len(decoder.vocabulary))
         self.model.settings = replace(self.model.settings, y_decoder=decoder.settings)
 

@@ -85,6 +85,8 @@ class Examples:
         """The rows of one step; `plainest`: captions are the first wording, which a source writes plainest."""
         random = np.random.default_rng([seed, step])
         if group == "classes":
+            if count and not len(self._sure):
+                raise ValueError("the picture classifier is sure of no training picture: set rows.classes=0")
             return [self._class_row(random) for _ in range(count)]
         of_clips = group.startswith("clip")
         items = self.clips if of_clips else self.pictures

