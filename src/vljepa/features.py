@@ -32,6 +32,7 @@ from vljepa.runtime import first_rank_first, meet_ranks, rank, world_size
 from vljepa.types import Question, Sample, Told
 
 BATCH_FRAMES = 32
+_IN_PART = " in part"
 
 
 class FeaturesError(ValueError):
@@ -82,25 +83,28 @@ def write_features(
     report: Callable[[str], None] = lambda line: None,
     kind: RowType = "float16",
     skip: bool = False,
+    words_alone: Callable[[Sample], bool] | None = None,
 ) -> dict[str, int]:
     """Every shard's features; shards that are already there are kept. Returns samples by shard, -1 where kept.
 
     `skip`: a sample that cannot be decoded is left out with its reason noted (`Features.skipped`), not an error.
+    `words_alone`: clips of which nobody will ask for frames; their items have no views, and whoever asks for all later
+    has such shards looked at anew.
     """
     into.mkdir(parents=True, exist_ok=True)
     mark = encoder_fingerprint(x_encoder, processor, num_frames, kind)
     _claim(into, mark, num_frames, kind)
-    look = _Look(x_encoder.channels_last(), processor, num_frames, kind, skip)
+    look = _Look(x_encoder.channels_last(), processor, num_frames, kind, skip, words_alone)
     names = shard_names(corpus) if shards is None else shards
     counts: dict[str, int] = {}
     listed = {entry["name"]: str(entry["sha256"]) for entry in listed_whole(corpus).values()}
     for name in names:
         digest = listed.get(f"{name}.tar", "")
-        if _is_done(into, name, digest):
+        if _is_done(into, name, digest, in_part=words_alone is not None):
             counts[name] = -1
             continue
         (into / f"{name}.jsonl").unlink(missing_ok=True)
-        (into / f"{name}.jsonl.of").write_text(digest)
+        (into / f"{name}.jsonl.of").write_text(digest + (_IN_PART if words_alone else ""))
         counts[name] = look.write_shard(corpus / f"{name}.tar", into)
         report(f"{name}: {counts[name]} samples")
     return counts
@@ -151,10 +155,14 @@ def features_of(
     return Features(into, shards=names, skip=True), sum(count for count in counts.values() if count > 0)
 
 
-def _is_done(into: Path, name: str, digest: str) -> bool:
-    """Whether the shard was looked at, and was this one where both say which they are."""
+def _is_done(into: Path, name: str, digest: str, *, in_part: bool) -> bool:
+    """Whether the shard was looked at (`in_part`: or some of it), and was this one where both say which they are."""
     of = into / f"{name}.jsonl.of"
     found = of.read_text() if of.exists() else ""
+    if found.endswith(_IN_PART):
+        if not in_part:
+            return False
+        found = found.removesuffix(_IN_PART)
     return (into / f"{name}.jsonl").exists() and (not digest or not found or digest == found)
 
 
@@ -180,6 +188,7 @@ class _Look:
     num_frames: int
     kind: RowType
     skip: bool
+    words_alone: Callable[[Sample], bool] | None
 
     def write_shard(self, path: Path, into: Path) -> int:
         """One shard's rows and facts; how many samples it holds that could be decoded."""
@@ -187,7 +196,7 @@ class _Look:
         lines: list[str] = []
         waiting: list[UInt8[Tensor, "time 3 height width"]] = []
         total = skipped = 0
-        for sample, views in _decoded(path, self.processor, self.num_frames):
+        for sample, views in _decoded(path, self.processor, self.num_frames, self.words_alone or (lambda _: False)):
             if isinstance(views, MediaError):
                 if not self.skip:
                     raise FeaturesError(f"{path}: sample {sample.key}: {views}") from views
@@ -199,7 +208,7 @@ class _Look:
                 waiting.append(view)
                 firsts.append(total)
                 total += len(view)
-            lines.append(json.dumps(_facts(sample, path.stem, firsts, len(views[0]))))
+            lines.append(json.dumps(_facts(sample, path.stem, firsts, len(views[0]) if views else self.num_frames)))
             if sum(len(view) for view in waiting) >= BATCH_FRAMES:
                 rows.append(self._encoded(waiting))
                 waiting = []
@@ -228,10 +237,14 @@ def frame_features(
     return torch.cat(parts)
 
 
-def _decoded(path: Path, processor: Processor, num_frames: int) -> Iterator[tuple[Sample, list[Tensor] | MediaError]]:
+def _decoded(
+    path: Path, processor: Processor, num_frames: int, words_alone: Callable[[Sample], bool]
+) -> Iterator[tuple[Sample, list[Tensor] | MediaError]]:
     """Samples with their prepared views, or with why there are none, decoded some ahead of the encoder."""
 
     def prepare(sample: Sample) -> list[Tensor]:
+        if words_alone(sample):
+            return []
         clip = read_clip(sample.media, num_frames=num_frames)
         return [processor.frames_from_clip(view) for view in views_of(clip, sample)]
 
@@ -296,7 +309,9 @@ class Features:
             raise FeaturesError(f"{folder} lacks samples ({dict(self.skipped)}): prepare the corpus without them")
 
     def frames(self, item: Item, view: int = 0) -> Float[Tensor, "time width"]:
-        """Frame features of one view."""
+        """Frame features of one view. FeaturesError for an item of which only the words were kept."""
+        if not item.views:
+            raise FeaturesError(f"{item.key} of {item.shard} was not looked at, only its words: delete its .jsonl")
         first = item.views[view]
         return self._frames[item.shard][first : first + item.count]
 

@@ -28,7 +28,10 @@ class HeldOut:
 
     @classmethod
     def open(cls, embedder: Embedder, root: Path, report: Callable[[str], None]) -> "HeldOut":
-        """Features of `root` are computed where `root/features` does not hold them yet."""
+        """Features of `root` are computed where `root/features` does not hold them yet.
+
+        Of clips that are not for test nobody asks for more than words: they are not looked at.
+        """
         bundle = embedder.bundle
         into = root / "features"
         write_features(
@@ -38,6 +41,7 @@ class HeldOut:
             processor=bundle.processor,
             num_frames=bundle.frames,
             report=report,
+            words_alone=lambda sample: sample.split != "test" and sample.extension == "mp4",
         )
         return cls(embedder=embedder, features=Features(into))
 
