@@ -133,6 +133,22 @@ def test_pictures_show_things_where_the_projection_says(scenes: dict[int, Scene]
     assert checked > 1
 
 
+def test_shadows_lie_flat_on_the_floor(scenes: dict[int, Scene], renderer: Renderer) -> None:
+    checked = 0
+    for scene in scenes.values():
+        if scene.cast.verb != "rises":
+            continue
+        alone = [radius if number == 0 else 0.0 for number, radius in enumerate(scene.shadows)]
+        shown, bare = (
+            renderer.frames(scene.take, view=scene.view, shadows=some)[-1].astype(int)
+            for some in (alone, [0.0] * len(alone))
+        )
+        rows, columns = np.nonzero(np.abs(shown - bare).max(-1) > 8)
+        assert np.ptp(rows) + 1 < 0.8 * (np.ptp(columns) + 1), "seen from above the horizon, a disc is wider than high"
+        checked += 1
+    assert checked > 1
+
+
 def test_the_recorded_state_bears_the_verb_out(scenes: dict[int, Scene]) -> None:
     checked = Counter()
     for scene in scenes.values():
