@@ -21,6 +21,7 @@ from tests.servers import Visit, serving, standard_input
 import vljepa
 from vljepa.cli import watch
 from vljepa.cli.main import VERBS, main
+from vljepa.tasks.caption import Caption
 
 SOURCE = str(Path(vljepa.__file__).parents[1])
 
@@ -178,6 +179,16 @@ def test_words_for_people_go_to_standard_output(
 def test_watch_says_which_captions_are_unsure(fidelity: float, words: str, capsys: pytest.CaptureFixture[str]):
     watch._say_event({"event": "segment", "start": 0.0, "end": 2.0, "caption": "a dog", "fidelity": fidelity})
     assert words in capsys.readouterr().out
+
+
+def test_caption_says_whether_it_is_unsure(
+    tiny_folder: Path, picture: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    for fidelity, words in ((0.4, "a dog   (fidelity 0.40, unsure)\n"), (0.5, "a dog   (fidelity 0.50)\n")):
+        found = Caption(caption="a dog", fidelity=fidelity)
+        monkeypatch.setattr("vljepa.api.Model.caption", lambda *given, found=found, **told: found)
+        assert main(["caption", str(picture), "--model", str(tiny_folder), "--device", "cpu"]) == 0
+        assert capsys.readouterr().out == words
 
 
 def test_doctor_looks_at_everything(

@@ -22,4 +22,6 @@ def run(options: Namespace) -> None:
     if options.json:
         say_json(asdict(found))
     else:
-        say(f"{found.caption}   (fidelity {found.fidelity:.2f})")
+        from vljepa.streaming.sinks import UNSURE
+
+        say(f"{found.caption}   (fidelity {found.fidelity:.2f}{', unsure' if found.fidelity < UNSURE else ''})")
