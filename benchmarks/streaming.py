@@ -238,17 +238,19 @@ def memory(path: Path, embedder: Embedder, minutes: list[float]) -> None:
         return Loop(path, size=size)
 
     held: list[float] = []
-    reached = [0.0]
     real, video_module.open_footage = video_module.open_footage, opened
     begin = time.perf_counter()
     print()
+
+    def look(seconds: float) -> None:
+        """At the memory, when the stream has come so far: events may be an hour apart."""
+        while len(held) < len(minutes) and seconds >= 60 * sorted(minutes)[len(held)]:
+            held.append(resident())
+            print(f"after {seconds / 60:.1f} minutes of stream: {held[-1]:.0f} MiB", flush=True)
+
     try:
-        settings = replace(SETTINGS, end=60 * max(minutes) + 5)
-        for _ in watch("loop", embedder, settings=settings, progress=reached.append):
-            while len(held) < len(minutes) and reached[-1] >= 60 * sorted(minutes)[len(held)]:
-                held.append(resident())
-                print(f"after {reached[-1] / 60:.1f} minutes of stream: {held[-1]:.0f} MiB")
-            del reached[:-1]
+        for _ in watch("loop", embedder, settings=replace(SETTINGS, end=60 * max(minutes) + 5), progress=look):
+            pass
     finally:
         video_module.open_footage = real
     print(f"{held[-1] / held[0] - 1:+.1%} from first to last, in {time.perf_counter() - begin:.0f} s")
