@@ -3,7 +3,8 @@
 A folder holds `NAME.npy` (frame x width, float16 or what `data.rows` knows besides), `NAME.jsonl` (one sample a line:
 where its frames lie, what is true of it) and `features.json` (number type, and the fingerprint of it, encoder,
 processor and frame rule, so that no other view is mixed in). Where the corpus lists its shards, `NAME.jsonl.of` holds
-the sha256 of the one that was looked at: another is looked at anew, and those that are done are kept.
+the sha256 of the one that was looked at (and "in part", where some clips are there with their words alone): another is
+looked at anew, and those that are done are kept.
 """
 
 import hashlib
@@ -158,11 +159,9 @@ def features_of(
 def _is_done(into: Path, name: str, digest: str, *, in_part: bool) -> bool:
     """Whether the shard was looked at (`in_part`: or some of it), and was this one where both say which they are."""
     of = into / f"{name}.jsonl.of"
-    found = of.read_text() if of.exists() else ""
-    if found.endswith(_IN_PART):
-        if not in_part:
-            return False
-        found = found.removesuffix(_IN_PART)
+    found, part, _ = (of.read_text() if of.exists() else "").partition(_IN_PART)
+    if part and not in_part:
+        return False
     return (into / f"{name}.jsonl").exists() and (not digest or not found or digest == found)
 
 

@@ -1,6 +1,8 @@
 """The X-Encoder: tubelets of two frames, a picture fills its own, place and time are told, features keep to a frame."""
 
+import pytest
 import torch
+from torch.nn import functional
 
 from vljepa.models.efficientnet_lite import EfficientNetLite, EfficientNetLiteSettings, SameConvolution
 from vljepa.models.lite_encoder import LiteEncoder, pooled_cells
@@ -117,3 +119,28 @@ def test_seven_cells_become_three_windows_of_three() -> None:
 def test_small_tells_its_sizes() -> None:
     settings = small().x_encoder
     assert settings.token_width == 3 * (1280 + 112) + 1000 + 6 + 8
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+@pytest.mark.parametrize(
+    ("kernel", "stride", "size", "padding"),
+    [
+        (1, 1, 14, (0, 0)),
+        (3, 1, 14, (1, 1)),
+        (5, 1, 15, (2, 2)),
+        (3, 2, 14, (0, 1)),
+        (3, 2, 15, (1, 1)),
+        (5, 2, 14, (1, 2)),
+        (5, 2, 15, (2, 2)),
+    ],
+)
+def test_a_convolution_pads_as_tensorflow_does(
+    kernel: int, stride: int, size: int, padding: tuple[int, int], groups: int
+) -> None:
+    """Whatever it is made of, it gives what padding outside of a plain convolution gives."""
+    torch.manual_seed(0)
+    convolution = SameConvolution(4, 8, kernel=kernel, stride=stride, groups=groups)
+    maps = torch.randn(2, 4, size, size)
+    padded = functional.pad(maps, (*padding, *padding))
+    wanted = functional.conv2d(padded, convolution.weight, convolution.bias, stride, groups=groups)
+    torch.testing.assert_close(convolution(maps), wanted)

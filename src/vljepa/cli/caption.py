@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vljepa.cli.options import add_model_options, add_range_options, open_model
-from vljepa.cli.output import say, say_json
+from vljepa.cli.output import fidelity_text, say, say_json
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -22,6 +22,4 @@ def run(options: Namespace) -> None:
     if options.json:
         say_json(asdict(found))
     else:
-        from vljepa.streaming.sinks import UNSURE
-
-        say(f"{found.caption}   (fidelity {found.fidelity:.2f}{', unsure' if found.fidelity < UNSURE else ''})")
+        say(f"{found.caption}   ({fidelity_text(found.fidelity)})")

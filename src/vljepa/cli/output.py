@@ -54,6 +54,13 @@ def write_whole(path: Path, content: bytes) -> None:
         raise ValueError(f"{path} could not be written ({error.strerror}): free space or name another file") from error
 
 
+def fidelity_text(fidelity: float) -> str:
+    """How far a caption's words keep what was seen, and whether that is too little to rely on."""
+    from vljepa.streaming.sinks import UNSURE
+
+    return f"fidelity {fidelity:.2f}{', unsure' if fidelity < UNSURE else ''}"
+
+
 def seconds_text(seconds: float) -> str:
     """Minutes and seconds as people write them: 1:07.5."""
     tenths = round(seconds * 10)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vljepa.cli.options import add_model_options, add_range_options, open_model
-from vljepa.cli.output import check_can_write, note, say, say_json, seconds_text
+from vljepa.cli.output import check_can_write, fidelity_text, note, say, say_json, seconds_text
 from vljepa.data.errors import name_of
 
 if TYPE_CHECKING:
@@ -181,8 +181,6 @@ def _say_event(event: dict[str, Any]) -> None:
     if event["event"] == "summary":
         _say_summary(event)
         return
-    from vljepa.streaming.sinks import is_unsure
-
     if event["event"] == "trigger":
         text = f"! {event['text']}   (score {event['score']:.1f})"
     elif event["event"] == "clip":
@@ -190,7 +188,7 @@ def _say_event(event: dict[str, Any]) -> None:
     elif event["caption"] is None:
         text = "(not decoded)"
     else:
-        text = f"{event['caption']}   (fidelity {event['fidelity']:.2f}{', unsure' if is_unsure(event) else ''})"
+        text = f"{event['caption']}   ({fidelity_text(event['fidelity'])})"
     say(f"{seconds_text(event['start'])} - {seconds_text(event['end'])}  {text}")
 
 

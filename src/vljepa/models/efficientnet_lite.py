@@ -56,7 +56,7 @@ class SameConvolution(nn.Conv2d):
     def forward(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out rows columns"]:
         """Output size is the input size over the stride, rounded up."""
         kernel, stride = self.kernel_size[0], self.stride[0]
-        if kernel == 1 and stride == 1:  # channels lie last, so this is a matrix product that needs no copy
+        if kernel == stride == self.groups == 1:  # channels lie last: a matrix product that needs no copy
             return functional.linear(x.permute(0, 2, 3, 1), self.weight[:, :, 0, 0], self.bias).permute(0, 3, 1, 2)
         rows = max((math.ceil(x.shape[2] / stride) - 1) * stride + kernel - x.shape[2], 0)
         columns = max((math.ceil(x.shape[3] / stride) - 1) * stride + kernel - x.shape[3], 0)

@@ -23,7 +23,7 @@ from vljepa.models.x_encoder import XEncoder
 
 TUBELET = 2
 TIME_WAVES = 4
-# Maps of more frames do not stay in a core's caches: 32 at once take twice as long a frame (benchmarks/inference.py).
+# Maps of more frames do not stay in a core's caches (benchmarks/x_encoder.py).
 CPU_FRAMES = 4
 
 

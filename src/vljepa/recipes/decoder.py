@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from vljepa.config import fingerprint, override
@@ -31,7 +30,7 @@ from vljepa.training.parts import group_table
 from vljepa.training.record import Record
 from vljepa.training.run_folder import keep_settings
 from vljepa.training.run_report import write_run_report
-from vljepa.training.texts import TextPool, predicted_batch, sayable, tell_cut_texts, text_batch
+from vljepa.training.texts import TextPool, predicted_batch, sayable, set_vocabulary, tell_cut_texts, text_batch
 from vljepa.training.trackers import Tracker, open_trackers
 from vljepa.training.trainer import LoopSettings, Trainer
 from vljepa.types import Tokens
@@ -123,16 +122,8 @@ class DecoderRun:
             raise ValueError(f"{corpus} holds no text to train on: prepare it with captions, labels or questions")
         tell_cut_texts(self.record, self.pool.all(), self.texts)
         self.rows = AskedRows(groups_of(features), settings.asking, kept=[], share=0.0)
-        self._widen_vocabulary()
-
-    def _widen_vocabulary(self) -> None:
-        """What can be said: what the decoder has learned to say before, and every token of the corpus."""
-        decoder = self.model.y_decoder
-        known = sayable(self.pool, self.texts).to(self.device)
-        learned = "y_decoder" not in self.began_with.untrained
-        decoder.vocabulary = torch.cat([decoder.vocabulary, known]).unique() if learned else known
-        decoder.settings = replace(decoder.settings, vocabulary=len(decoder.vocabulary))
-        self.model.settings = replace(self.model.settings, y_decoder=decoder.settings)
+        learned = "y_decoder" not in began.untrained
+        set_vocabulary(self.model, sayable(self.pool, self.texts), keep=learned)
 
     def _draw(self, step: int) -> tuple[Tensor, Tokens]:
         random = np.random.default_rng([self.settings.seed, step, 2])

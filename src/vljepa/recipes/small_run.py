@@ -1,7 +1,6 @@
 """The steps of the recipe `small`, one method each; a run that was interrupted goes on where it stopped."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,15 @@ from vljepa.training.optim import make_optimizer, parameter_groups
 from vljepa.training.parts import group_table
 from vljepa.training.record import Record
 from vljepa.training.run_report import write_run_report
-from vljepa.training.texts import TextPool, draw_rows, predicted_batch, sayable, tell_cut_texts, text_batch
+from vljepa.training.texts import (
+    TextPool,
+    draw_rows,
+    predicted_batch,
+    sayable,
+    set_vocabulary,
+    tell_cut_texts,
+    text_batch,
+)
 from vljepa.training.trackers import Tracker
 from vljepa.training.trainer import Trainer
 from vljepa.training.validate import Validator
@@ -164,7 +171,7 @@ class SmallRun:
         It needs nothing of the alignment, so the two may run side by side.
         """
         self.pool = TextPool.of(self.features.items, self.ingredients.sentences)
-        self._choose_vocabulary()
+        set_vocabulary(self.model, sayable(self.pool, self.started.decoder_tokenizer), keep=self.goes_on)
         self._fit("texts", self._only_the_decoder(), self._texts)
 
     def describe(self) -> None:
@@ -190,13 +197,6 @@ class SmallRun:
         self.model.requires_grad_(False)
         self.model.y_decoder.requires_grad_(True)
         return Decoding(self.model, self.settings.decoding)
-
-    def _choose_vocabulary(self) -> None:
-        decoder = self.model.y_decoder
-        known = sayable(self.pool, self.started.decoder_tokenizer).to(self.device)
-        decoder.vocabulary = torch.cat([decoder.vocabulary, known]).unique() if self.goes_on else known
-        decoder.settings = replace(decoder.settings, vocabulary=len(decoder.vocabulary))
-        self.model.settings = replace(self.model.settings, y_decoder=decoder.settings)
 
     def _fit(
         self, name: str, objective: nn.Module, draw: Callable[[int], tuple[Any, ...]], *, scores: Scores | None = None

@@ -1,7 +1,7 @@
 """Texts for the Y-Decoder: what can be said of the training corpus, plain sentences, and what the Predictor says."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -60,6 +60,15 @@ class TextPool:
                 texts = self.by_corpus[names[int(random.integers(len(names)))]]
             out.append(texts[int(random.integers(len(texts)))])
         return out
+
+
+def set_vocabulary(model: VLJEPA, tokens: Int64[Tensor, "token"], *, keep: bool) -> None:
+    """Let the Y-Decoder say these tokens and no others; `keep`: beside those that it has learned to say."""
+    decoder = model.y_decoder
+    tokens = tokens.to(decoder.vocabulary.device)
+    decoder.vocabulary = torch.cat([decoder.vocabulary, tokens]).unique() if keep else tokens
+    decoder.settings = replace(decoder.settings, vocabulary=len(decoder.vocabulary))
+    model.settings = replace(model.settings, y_decoder=decoder.settings)
 
 
 def sayable(pool: TextPool, tokenizer: Tokenizer) -> Int64[Tensor, "token"]:
