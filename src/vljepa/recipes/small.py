@@ -1,8 +1,8 @@
 """The recipe of the shipped model `small` (paper, section 3: query-free pretraining, then queries, then the decoder).
 
 Command: vljepa train small --corpus corpus --run runs/small
-Two CPU cores without a GPU, 95 minutes, measured 2026-11-22: unseen pictures find their captions among 500 at R@10
-44.1 %, physics questions 76.1 %. All scores of the shipped weights: their card, src/vljepa/shipped/small/README.md.
+Two CPU cores without a GPU, 95 minutes, measured 2026-11-22. All scores of the shipped weights: their card,
+src/vljepa/shipped/small/README.md.
 """
 
 from collections.abc import Sequence
