@@ -291,6 +291,35 @@ def test_the_graph_finds_what_exact_search_finds(tmp_path: Path):
     graph.close()
 
 
+def test_a_graph_that_was_interrupted_keeps_what_it_has_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from usearch.index import Index
+
+    from vljepa.index.engines.protocol import Payload
+
+    monkeypatch.setattr("vljepa.index.engines.graph._AT_ONCE", 100)
+    rows = np.random.default_rng(0).standard_normal((600, 16)).astype(np.float32)
+    engine = Flat(tmp_path, dim=16, approximate_from=100)
+    engine.add(np.arange(600), rows, [Payload(1, 0.0, 1.0)] * 600)
+    add, seen = Index.add, []
+
+    def interrupted(self: Index, keys: np.ndarray, *arguments: object, **named: object) -> object:
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        seen.append(len(keys))
+        return add(self, keys, *arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Index, "add", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            engine.build_graph()
+    assert engine.search(rows[550:551], 1)[0][0].id == 550, "rows behind the graph are searched exactly"
+    assert engine._graph.rows == 300
+    engine.build_graph()
+    assert engine.search(rows[550:551], 1)[0][0].id == 550
+    assert engine._graph.rows == 600
+    engine.close()
+
+
 def test_holes_are_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     from vljepa.index.engines.protocol import Payload
 

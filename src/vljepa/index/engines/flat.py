@@ -212,7 +212,7 @@ class Flat:
         return self._folder / f"vectors-{generation}.f16"
 
     def _graph_path(self, generation: int) -> Path:
-        return self._folder / f"vectors-{generation}.usearch"
+        return self._folder / f"vectors-{generation}.graph"
 
 
 def _fetched(rows_file: sqlite3.Connection, after: int) -> ndarray:
