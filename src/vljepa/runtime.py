@@ -11,6 +11,8 @@ from datetime import timedelta
 import numpy as np
 import torch
 
+_M_ARENA_MAX = -8  # of glibc's <malloc.h>
+
 
 def choose_device(name: str = "auto") -> torch.device:
     """The named device, or the best one here; ValueError where the named one is missing."""
@@ -47,6 +49,17 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
+
+
+def share_heaps() -> None:
+    """From now on threads share two heaps of the C library; nothing happens where it is not glibc.
+
+    Else each thread has its own, of which each keeps a part that is never given back: an endless source that is opened
+    again and again starts decoding threads again and again.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 2)
 
 
 def give_back_memory() -> None:

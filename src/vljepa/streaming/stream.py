@@ -23,7 +23,7 @@ from torch import Tensor
 from vljepa.data.errors import MediaError
 from vljepa.data.video import Video
 from vljepa.embedder import CLIPS_AT_ONCE, FRAMES_AT_ONCE, Embedder
-from vljepa.runtime import give_back_memory
+from vljepa.runtime import give_back_memory, share_heaps
 from vljepa.streaming.reader import Reader
 from vljepa.streaming.windows import Window, windows
 from vljepa.types import Clip
@@ -200,6 +200,7 @@ class OpenStream:
         return self._clock.spent["read"]
 
     def __enter__(self) -> "OpenStream":
+        share_heaps()
         self._frames.reader.__enter__()
         return self
 
