@@ -27,7 +27,7 @@ SEED = 20261122
 
 
 def pytest_configure() -> None:
-    """Tests run on one thread, since the suite runs two at a time: more would wait for each other in every small product.
+    """Tests run on one thread, since two run at a time: more threads would wait for each other in every product.
 
     Ctrl-C means Ctrl-C: a shell that starts tests in the background has it ignored, by them and by what they start.
     """

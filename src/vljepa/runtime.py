@@ -1,17 +1,13 @@
-"""Device, number format, seed, ranks and the heap: nobody else asks the machine for these."""
+"""Device, number format, seed and ranks: nobody else asks the machine for these."""
 
-import ctypes
 import os
 import random
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
 import numpy as np
 import torch
-
-_M_ARENA_MAX = -8  # of glibc's <malloc.h>
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -49,28 +45,6 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
-
-
-def share_heaps() -> None:
-    """From now on threads share two heaps of the C library; nothing happens where it is not glibc.
-
-    Else each thread has its own, of which each keeps a part that is never given back: an endless source that is opened
-    again and again starts decoding threads again and again.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(_M_ARENA_MAX, 2)
-
-
-def give_back_memory() -> None:
-    """Hand free pages of the heap back to the system; nothing happens where the C library knows no such thing.
-
-    Between blocks that threads allocate and free in turn glibc keeps ever more of them: a stream of an hour would hold
-    a quarter more than one of ten minutes.
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:
-        trim(0)
 
 
 def world_size() -> int:

@@ -1,5 +1,6 @@
 """Videos made badly on purpose: times come from pts, pixels stand upright, damage is skipped and counted."""
 
+import gc
 import itertools
 import re
 from collections.abc import Iterator, Sequence
@@ -197,6 +198,24 @@ def test_rotation_is_applied(rotation: int, mirrored: bool, tmp_path: Path) -> N
     assert frame[4, 4, 0] > 240 and frame[4, 60, 0] < 15 and frame[28, 4, 0] < 15
     facts = probe(path)
     assert (facts.width, facts.height) == (64, 32)
+
+
+def test_frames_are_freed_as_soon_as_they_are_read(tmp_path: Path) -> None:
+    """Not only when Python looks for circles, which in a stream is after thousands of them."""
+    path = written(tmp_path / "freed.mp4", numbered(20), rotation=90)
+
+    def frames_held() -> int:
+        return sum(type(held) is av.VideoFrame for held in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = frames_held()
+        shapes = [pixels.shape for _, pixels in iterate(path, rate=10.0)]
+        assert len(shapes) >= 10 and set(shapes) == {(64, 48, 3)}
+        assert frames_held() == before
+    finally:
+        gc.enable()
 
 
 def test_probe_tells_what_the_file_says(tmp_path: Path) -> None:

@@ -192,14 +192,6 @@ def test_a_stream_that_breaks_off_for_good(
     assert "try 1 of 1" in caplog.text and "did not come back" in caplog.text
 
 
-def test_the_heap_is_given_back_now_and_then(tiny_embedder: Embedder, video: Path, monkeypatch: pytest.MonkeyPatch):
-    given_back: list[bool] = []
-    monkeypatch.setattr(module, "give_back_memory", lambda: given_back.append(True))
-    monkeypatch.setattr(module, "TRIM_EVERY", 1.0)
-    stream = embedded_stream(video, tiny_embedder, settings=WindowSettings(window=0.5, hop=0.1))
-    assert 1 <= len(given_back) <= stream.seconds_media
-
-
 def test_settings_of_sources_are_checked(tmp_path: Path):
     settings = WindowSettings()
     object.__setattr__(settings, "when_slow", "hurry")  # while tests run, types are checked before values

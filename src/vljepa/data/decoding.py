@@ -13,6 +13,7 @@ import av
 import numpy as np
 import torch
 from av.packet import Packet
+from av.sidedata.sidedata import SideDataContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
@@ -249,8 +250,10 @@ def _rgb_from_frame(frame: VideoFrame, size: int | None, name: str) -> UInt8[Ten
 
 def _turned(rgb: UInt8[Tensor, "height width 3"], frame: VideoFrame) -> UInt8[Tensor, "tall wide 3"]:
     """Mirror and turn by quarters as the display matrix says (its angle is counter-clockwise)."""
-    side_data = cast(dict[str, Any], frame.side_data)
-    if "DISPLAYMATRIX" not in [entry.type.name for entry in cast(Any, frame.side_data)]:
+    # Not `frame.side_data`: the frame keeps that, and it the frame, so that the picture would stay in memory until
+    # Python happens to look for such circles, in a stream after thousands of frames.
+    side_data = cast(Any, SideDataContainer)(frame)
+    if "DISPLAYMATRIX" not in [entry.type.name for entry in side_data]:
         return rgb
     matrix = np.frombuffer(bytes(side_data["DISPLAYMATRIX"]), dtype=np.int32)[:5].astype(np.float64)
     if matrix[0] * matrix[4] - matrix[1] * matrix[3] < 0:

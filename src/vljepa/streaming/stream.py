@@ -23,7 +23,6 @@ from torch import Tensor
 from vljepa.data.errors import MediaError
 from vljepa.data.video import Video
 from vljepa.embedder import CLIPS_AT_ONCE, FRAMES_AT_ONCE, Embedder
-from vljepa.runtime import give_back_memory, share_heaps
 from vljepa.streaming.reader import Reader
 from vljepa.streaming.windows import Window, windows
 from vljepa.types import Clip
@@ -35,7 +34,6 @@ Square = UInt8[Tensor, "3 side side"]
 WhenSlow = Literal["drop", "wait"]
 SHORTEST, LONGEST = 0.05, 3600.0
 QUEUED_FRAMES = 64
-TRIM_EVERY = 60.0  # seconds of stream; it takes some milliseconds
 
 logger = logging.getLogger(__name__)
 
@@ -200,7 +198,6 @@ class OpenStream:
         return self._clock.spent["read"]
 
     def __enter__(self) -> "OpenStream":
-        share_heaps()
         self._frames.reader.__enter__()
         return self
 
@@ -218,7 +215,6 @@ class OpenStream:
     ) -> Generator[tuple[Float[Tensor, "batch dim"], list[tuple[float, float]]], None, None]:
         """The windows as they come, some at once: their embeddings, their starts and ends in seconds."""
         begin: float | None = None
-        trimmed = 0.0
         found = _windows(self._frames, self._embedder, settings=self._settings, clock=self._clock)
         for some in _batches(found, 1 if self._frames.endless else CLIPS_AT_ONCE):
             with self._clock.on("embed"):
@@ -226,9 +222,6 @@ class OpenStream:
             begin = some[0].start if begin is None else begin
             self.watched.windows += len(some)
             self.watched.seconds_media = some[-1].end - begin
-            if self.watched.seconds_media >= trimmed + TRIM_EVERY:
-                trimmed = self.watched.seconds_media
-                give_back_memory()
             yield rows, [(window.start, window.end) for window in some]
             progress(some[-1].end)
 
