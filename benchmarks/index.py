@@ -4,7 +4,7 @@ Indexing: made-up films at 360p (textures that move, with noise, so that decodin
 the shipped model, beside decoding alone at the same sampling, and beside one clip after the other in the way of the
 examples of video models: decode the clip's frames, transformers' own Llama in float32, one clip a call. Windows are the
 same three times; the plain loop is timed on its first windows. Searching: clustered unit vectors in the default engine,
-exactly and by its graph, beside faiss flat and HNSW, one query at a time.
+exactly and by its graph, beside faiss flat and HNSW of the graph's settings, one query at a time.
 Command: OMP_NUM_THREADS=2 python benchmarks/index.py [--seconds 60] [--vectors 1000000] [--only indexing|searching]
 """
 
@@ -27,6 +27,7 @@ from torch.nn import functional
 from vljepa.data.video import Video, frames_at
 from vljepa.embedder import Embedder, shipped_folder
 from vljepa.index.engines.flat import Flat
+from vljepa.index.engines.graph import CONNECTIVITY, EXPANSION_BUILD, EXPANSION_SEARCH
 from vljepa.index.engines.protocol import Payload
 from vljepa.library import IndexSettings, Library
 from vljepa.weights.folder import load_folder
@@ -197,10 +198,10 @@ def searching(folder: Path, count: int, *, others: bool) -> None:
 
 
 def _hnsw(faiss: object, rows: np.ndarray, asked: np.ndarray, truth: np.ndarray) -> None:
-    index = faiss.IndexHNSWFlat(DIM, 32, faiss.METRIC_INNER_PRODUCT)  # type: ignore[attr-defined]
-    index.hnsw.efConstruction, index.hnsw.efSearch = 128, 128
+    index = faiss.IndexHNSWFlat(DIM, CONNECTIVITY, faiss.METRIC_INNER_PRODUCT)  # type: ignore[attr-defined]
+    index.hnsw.efConstruction, index.hnsw.efSearch = EXPANSION_BUILD, EXPANSION_SEARCH
     built = timed(lambda: index.add(rows))
-    told("faiss HNSW32", built, lambda vector: index.search(vector[None], TOP)[1][0], asked, truth)
+    told(f"faiss HNSW{CONNECTIVITY}", built, lambda vector: index.search(vector[None], TOP)[1][0], asked, truth)
 
 
 def _ids(engine: Flat, vector: np.ndarray) -> np.ndarray:
