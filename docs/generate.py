@@ -91,8 +91,17 @@ def selective_table(report: Mapping[str, Any]) -> str:
         "Online the rate is a limit, and fewer decodes were made. The figure:",
         "[reports/selective.png](reports/selective.png). From",
         f"[reports/selective.json](reports/selective.json), made by `{report['receipt']['command']}`.",
+        *of_other_weights(report),
     ]
     return "\n".join(lines)
+
+
+def of_other_weights(report: Mapping[str, Any]) -> list[str]:
+    """What to say where the weights in the box are not those that a report was made with: nothing is measured twice."""
+    measured, shipped = (one["receipt"]["model"] for one in (report, json.loads(REPORT.read_text())))
+    if measured == shipped:
+        return []
+    return [f"It was measured with earlier weights ({measured}), not with those in the box ({shipped})."]
 
 
 def fewer(saving: Mapping[str, Any] | None) -> str:
