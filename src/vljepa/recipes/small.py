@@ -1,8 +1,8 @@
 """The recipe of the shipped model `small` (paper, section 3: query-free pretraining, then queries, then the decoder).
 
 Command: vljepa train small --corpus corpus --run runs/small
-Two CPU cores without a GPU, 95 minutes, measured 2026-11-22 (the shipped weights went on from there: their card). All scores of the shipped weights: their card,
-src/vljepa/shipped/small/README.md.
+Two CPU cores without a GPU, 95 minutes, measured 2026-11-22. The shipped weights went on from there: what they score,
+and how they came about, says their card, src/vljepa/shipped/small/README.md.
 """
 
 from collections.abc import Sequence
