@@ -1,7 +1,7 @@
 """The approximate index beside a file of vectors: a usearch graph over its first rows, kept in a file of its own.
 
-It holds the vectors in 8 bits, half the memory of the file's 16, and finds the same: who asks ranks what it finds by the
-file's own numbers.
+It holds the vectors in 8 bits, half the memory of the file's 16, and finds the same: who asks ranks what it finds by
+the file's own numbers.
 """
 
 import os
