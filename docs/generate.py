@@ -69,7 +69,7 @@ def score_table(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def selective_table(report: Mapping[str, Any]) -> str:
+def selective_table(report: Mapping[str, Any], *, shipped: str) -> str:
     """For each set of streams, CIDEr-D at a few rates by way, and how many times fewer decodes say as much."""
     lines = []
     for name, found in report["curves"].items():
@@ -91,14 +91,14 @@ def selective_table(report: Mapping[str, Any]) -> str:
         "Online the rate is a limit, and fewer decodes were made. The figure:",
         "[reports/selective.png](reports/selective.png). From",
         f"[reports/selective.json](reports/selective.json), made by `{report['receipt']['command']}`.",
-        *of_other_weights(report),
+        *of_other_weights(report, shipped=shipped),
     ]
     return "\n".join(lines)
 
 
-def of_other_weights(report: Mapping[str, Any]) -> list[str]:
-    """What to say where the weights in the box are not those that a report was made with: nothing is measured twice."""
-    measured, shipped = (one["receipt"]["model"] for one in (report, json.loads(REPORT.read_text())))
+def of_other_weights(report: Mapping[str, Any], *, shipped: str) -> list[str]:
+    """A sentence where a report was made with other weights than those in the box, which `shipped` names."""
+    measured = report["receipt"]["model"]
     if measured == shipped:
         return []
     return [f"It was measured with earlier weights ({measured}), not with those in the box ({shipped})."]
@@ -191,7 +191,8 @@ def model_card(report: Mapping[str, Any]) -> str:
 
 def tables(report: Mapping[str, Any]) -> str:
     """What the model scores, and what selective decoding spares."""
-    return f"{score_table(report)}\n\n{selective_table(json.loads(SELECTIVE.read_text()))}"
+    shipped = report["receipt"]["model"]
+    return f"{score_table(report)}\n\n{selective_table(json.loads(SELECTIVE.read_text()), shipped=shipped)}"
 
 
 def comparison_tables() -> str:

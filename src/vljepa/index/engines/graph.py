@@ -5,6 +5,7 @@ the file's own numbers.
 """
 
 import os
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +59,19 @@ class Graph:
         index = self._empty()
         if path.is_file():
             index.load(str(path))
-        before = len(index)
-        try:
-            for first in range(before, len(matrix), _AT_ONCE):
-                some = matrix[first : first + _AT_ONCE]
-                index.add(np.arange(first, first + len(some), dtype=np.uint64), self._in_8_bits(some))
-        finally:
-            if len(index) > before:
-                _save(index, path)
+        work: Future[Any] | None = None
+        # In a thread of its own, which no signal reaches: usearch would stop anywhere, with rows left out before others
+        # that it has taken, and how many there are would not say any more which ones it has seen.
+        with ThreadPoolExecutor(1) as aside:
+            try:
+                for first in range(len(index), len(matrix), _AT_ONCE):
+                    some = matrix[first : first + _AT_ONCE]
+                    keys = np.arange(first, first + len(some), dtype=np.uint64)
+                    work = aside.submit(index.add, keys, self._in_8_bits(some))
+                    work.result()
+            finally:
+                if work is not None and work.exception() is None:
+                    _save(index, path)
         self._index = self._path = None
 
     def nearest(self, vector: Float32[ndarray, "dim"], k: int, *, share: float) -> Int64[ndarray, "found"]:
