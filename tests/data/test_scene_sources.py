@@ -16,7 +16,7 @@ from vljepa.data.corpora import shapes as shapes_module
 from vljepa.data.corpora.corpus import split_of
 from vljepa.data.corpora.drawing import COLOURS, LOOKS, SHAPES, UNSEEN_LOOKS, Placed, mask_of, shade
 from vljepa.data.corpora.scene_words import COUNTS, OPPOSITE, Scene, SceneWords, called, numbered
-from vljepa.data.corpora.scenes import CutOuts, Scenes, clip_art_cut_outs
+from vljepa.data.corpora.scenes import CutOuts, Scenes, _arranged, clip_art_cut_outs
 from vljepa.data.corpora.shapes import Shapes, arranged, relation_of, scattered, side_by_side
 from vljepa.data.package_list import EMOJIBASE, FLUENT_3D
 from vljepa.types import Question, Sample
@@ -76,6 +76,23 @@ def test_yes_and_no_are_as_frequent_and_words_do_not_tell_them() -> None:
     for noun in SHAPES:
         some = [q.answer == "yes" for q in asked if f" {noun}?" in q.query]
         assert abs(np.mean(some) - 0.5) < 0.25, noun
+
+
+def test_how_many_there_are_is_not_told_by_asking() -> None:
+    """No number is the answer to half of the questions: "one" was to four of five of the composed scenes."""
+    cut_outs = [f"{name}{number}" for name in ("dog", "cat", "cup", "hat", "pen", "car") for number in range(4)]
+    for composed in (False, True):
+        counted: dict[bool, Counter[str]] = {False: Counter(), True: Counter()}
+        for number in range(1500):
+            random = np.random.default_rng(number)
+            scene = _arranged(cut_outs, random) if composed else arranged(random)
+            assert scene is not None
+            for question in SceneWords(scene, random).questions():
+                if question.kind == "count":
+                    counted[" things" in question.query].update([question.answer])
+        for answers in counted.values():
+            assert not answers or max(answers.values()) < 0.42 * answers.total(), answers
+        assert counted[False].total() > 300
 
 
 def test_captions_are_told_from_negatives_and_sides_are_where_things_are() -> None:

@@ -16,6 +16,10 @@ from vljepa.data.corpora.wordings import plural, with_article
 from vljepa.types import Question, unique
 
 COUNTS = ("one", "two", "three", "four", "five")
+# How often the number of all shapes is asked for, by that number, and that of a noun which is there once where no other
+# is there more often: numbers come up evenly then, and a question does not give its answer away.
+_ASKED_BY_NUMBER = (0.3, 0.25, 0.9, 0.9, 1.0)
+_ASKED_OF_ONE, _ASKED_OF_ONE_BESIDE_SEVERAL = 0.06, 0.25
 # Of a thing beside another one: how it is said, and how it is asked where it stands.
 _SIDES = {
     "left": ("to the left of", "left of", "on the left of"),
@@ -149,14 +153,19 @@ class SceneWords:
         return tuple(chosen[place] for place in self.random.permutation(len(chosen)))
 
     def _count(self) -> list[Question]:
-        things = self.scene.things
         found = []
-        if self.scene.coloured:
-            query = self.one_of(_COUNT_QUERIES).format(self.one_of(("shapes", "things", "objects")))
-            found.append(Question(query=query, answer=COUNTS[len(things) - 1], candidates=COUNTS, kind="count"))
-        noun, count = list(self.nouns.items())[int(self.random.integers(len(self.nouns)))]
-        query = self.one_of(_COUNT_QUERIES).format(plural(noun))
-        return [*found, Question(query=query, answer=COUNTS[count - 1], candidates=COUNTS, kind="count")]
+        number = len(self.scene.things)
+        if self.scene.coloured and self.random.random() < _ASKED_BY_NUMBER[number - 1]:
+            found.append(self._how_many(self.one_of(("shapes", "things", "objects")), number))
+        several = [noun for noun, count in self.nouns.items() if count > 1]
+        once = [noun for noun, count in self.nouns.items() if count == 1]
+        share = _ASKED_OF_ONE_BESIDE_SEVERAL if several else _ASKED_OF_ONE
+        asked = once if once and self.random.random() < share else several
+        return [*found, *(self._how_many(plural(noun), self.nouns[noun]) for noun in asked[:1])]
+
+    def _how_many(self, things: str, count: int) -> Question:
+        query = self.one_of(_COUNT_QUERIES).format(things)
+        return Question(query=query, answer=COUNTS[count - 1], candidates=COUNTS, kind="count")
 
     def _colour(self) -> list[Question]:
         single = [thing for thing in self.scene.things if thing.colour and self.nouns[thing.noun] == 1]
@@ -197,9 +206,12 @@ class SceneWords:
             pairs.append(self._beside())
         elif self.scene.coloured and self.nouns[thing.noun] == 1:
             pairs.append((f"is the {thing.noun} {thing.colour}?", f"is the {thing.noun} {self._other_colour(thing)}?"))
+        elif (count := self.nouns[thing.noun]) > 1:
+            several = range(2, 6 if self.scene.coloured else 5)
+            other = int(self.random.choice([number for number in several if number != count]))
+            pairs.append((_exactly(thing.noun, count), _exactly(thing.noun, other)))
         else:
-            count = self.nouns[thing.noun]
-            pairs.append((_exactly(thing.noun, count), _exactly(thing.noun, self._other_count(count))))
+            pairs.append(self._there(thing))
         return [
             Question(query=query, answer=answer, candidates=("yes", "no"), kind="yesno")
             for pair in pairs
@@ -238,4 +250,4 @@ def numbered(name: str, count: int) -> str:
 
 
 def _exactly(noun: str, count: int) -> str:
-    return f"is there exactly one {noun}?" if count == 1 else f"are there exactly {COUNTS[count - 1]} {plural(noun)}?"
+    return f"are there exactly {COUNTS[count - 1]} {plural(noun)}?"
