@@ -11,7 +11,8 @@ from vljepa.data.corpora import prepare as prepare_module
 from vljepa.data.corpora.names import NAMES, corpora
 from vljepa.data.corpora.prepare import Prepared, prepare
 from vljepa.data.packages import Package
-from vljepa.data.shards import read_corpus, read_listing
+from vljepa.data.shards import ShardError, read_corpus, read_listing
+from vljepa.lock import writer_lock
 from vljepa.types import Sample
 
 
@@ -60,7 +61,7 @@ def made(monkeypatch: pytest.MonkeyPatch, folder: Path, source: Made, **settings
 
 
 def shards(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".tar", ".json")}
 
 
 def test_counts_splits_and_reasons(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -136,3 +137,12 @@ def test_each_light_source_says_what_it_is_and_needs() -> None:
         assert source.name == name and source.licence and source.about and source.parts() > 0
         # Shapes are drawn by us; everything else comes from somewhere.
         assert bool(source.packages or source.folders) == (name != "shapes")
+
+
+def test_a_second_one_in_the_same_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        writer_lock(tmp_path, error=ShardError),
+        pytest.raises(ShardError, match=r"is being written by process \d+ on .*: wait until it is done"),
+    ):
+        made(monkeypatch, tmp_path, Made())
+    assert made(monkeypatch, tmp_path, Made()).total == 8

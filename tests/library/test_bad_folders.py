@@ -16,8 +16,8 @@ from tests.library.conftest import SETTINGS, write_picture, write_video
 import vljepa
 from vljepa.cli.main import main
 from vljepa.embedder import Embedder
-from vljepa.index.lock import LOCK_NAME, writer_lock
 from vljepa.library import IndexFolderError, Library
+from vljepa.lock import LOCK_NAME, writer_lock
 
 
 def reasons(indexed: Any) -> dict[str, str]:
@@ -174,8 +174,9 @@ def test_a_full_disk_loses_nothing(
 
 def test_a_second_indexer_is_told_who_the_first_is(library: Library, media: Path):
     code = (
-        "import sys, pathlib\nfrom vljepa.index.lock import writer_lock\n"
-        "with writer_lock(pathlib.Path(sys.argv[1])):\n    print('held', flush=True)\n    sys.stdin.read()"
+        "import sys, pathlib\nfrom vljepa.lock import writer_lock\n"
+        "with writer_lock(pathlib.Path(sys.argv[1]), error=ValueError):\n"
+        "    print('held', flush=True)\n    sys.stdin.read()"
     )
     environment = os.environ | {"PYTHONPATH": str(Path(vljepa.__file__).parents[1])}
     arguments = [sys.executable, "-c", code, str(library.folder)]
@@ -186,7 +187,7 @@ def test_a_second_indexer_is_told_who_the_first_is(library: Library, media: Path
         first.kill()  # its file stays, and is recognised as nobody's
     assert (library.folder / LOCK_NAME).read_text().startswith(f"process {first.pid}")
     assert library.add([media], settings=SETTINGS).counts.added == 4
-    with writer_lock(library.folder):
+    with writer_lock(library.folder, error=IndexFolderError):
         pass
 
 

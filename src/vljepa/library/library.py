@@ -13,7 +13,6 @@ from vljepa.embedder import Embedder
 from vljepa.index.engines.opened import DEFAULT, open_engine
 from vljepa.index.errors import IndexFolderError
 from vljepa.index.files import told_when_full
-from vljepa.index.lock import writer_lock
 from vljepa.index.records import Failure, FileFacts, Medium, NewMedium, SegmentRow
 from vljepa.index.store import FILE_NAME, Store
 from vljepa.library.changes import Changes, Counts
@@ -23,6 +22,7 @@ from vljepa.library.progress import Progress, State
 from vljepa.library.settings import IndexSettings
 from vljepa.library.timeline import Timeline
 from vljepa.library.walk import absolute
+from vljepa.lock import writer_lock
 
 Look = Callable[[Iterator[FileFacts], IndexSettings, Spent, Callable[[], None]], Iterator[list[Looked]]]
 
@@ -130,7 +130,7 @@ class Library:
         and goes on where it was. IndexFolderError where another process is writing.
         """
         tops = [Path(path) for path in paths]
-        with writer_lock(self.folder):
+        with writer_lock(self.folder, error=IndexFolderError):
             self._store.sweep(self._engine)
             settings = self._agreed(settings, tops)
             changes, spent = Changes(self._store, self._engine, settings.made), Spent()
@@ -272,7 +272,7 @@ def _create(folder: Path, embedder: Embedder | None, engine: str) -> None:
 
 def rebuild(folder: Path, embedder: Embedder, *, engine: str | None = None) -> None:
     """Empty a library and hand it to this model; its settings and its engine stay."""
-    with writer_lock(folder), suppress(FileNotFoundError):
+    with writer_lock(folder, error=IndexFolderError), suppress(FileNotFoundError):
         library = Library.open(folder)
         facts = library._facts
         library._store.drop([medium.id for medium in library.media()], library._engine)

@@ -17,7 +17,8 @@ from vljepa.data.corpora.corpus import Corpus, CountsSkipped
 from vljepa.data.corpora.names import NAMES, corpora
 from vljepa.data.packages import fetch
 from vljepa.data.parallel import in_order
-from vljepa.data.shards import listed_whole, read_shard, write_listing, write_shard
+from vljepa.data.shards import ShardError, listed_whole, read_shard, write_listing, write_shard
+from vljepa.lock import writer_lock
 from vljepa.types import Sample
 
 _PICTURES = ("jpg", "png", "webp")
@@ -103,10 +104,28 @@ def build(
     workers: int = 1,
     progress: bool = True,
 ) -> Prepared:
-    """The same for any sources; the listing names shards in the `order` of their sources."""
-    given = given or {}
-    chosen, notes = _chosen(sources, given)
+    """The same for any sources; the listing names shards in the `order` of their sources.
+
+    ShardError where another process builds in the same folder: each would leave out of the listing what the other made.
+    """
     into.mkdir(parents=True, exist_ok=True)
+    with writer_lock(into, error=ShardError):
+        return _build_all(
+            into, sources, cache=cache, order=order, given=given or {}, workers=workers, progress=progress
+        )
+
+
+def _build_all(
+    into: Path,
+    sources: Mapping[str, Corpus],
+    *,
+    cache: Path,
+    order: Sequence[str],
+    given: Mapping[str, Path],
+    workers: int,
+    progress: bool,
+) -> Prepared:
+    chosen, notes = _chosen(sources, given)
     state = _State(into, listed_whole(into), order)
     parts = [_Part(corpus, number) for corpus in chosen for number in range(corpus.parts())]
     todo = [part for part in parts if not _is_built(state, part)]

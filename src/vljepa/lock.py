@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vljepa.index.errors import IndexFolderError
-
 LOCK_NAME = "writer.lock"
 
 
 @contextmanager
-def writer_lock(folder: Path) -> Iterator[None]:
-    """Hold the folder for writing. IndexFolderError, with the process that holds it, where somebody else does.
+def writer_lock(folder: Path, *, error: type[ValueError]) -> Iterator[None]:
+    """Hold the folder for writing. `error`, with the process that holds it, where somebody else does.
 
     A file that a killed process left behind is held by nobody, and is taken over.
     """
@@ -22,11 +20,9 @@ def writer_lock(folder: Path) -> Iterator[None]:
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except OSError as held:
             holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
-            raise IndexFolderError(
-                f"the index {folder} is being written by {holder}: wait until it is done, or stop it"
-            ) from error
+            raise error(f"{folder} is being written by {holder}: wait until it is done, or stop it") from held
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         yield
