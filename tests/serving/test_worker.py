@@ -126,4 +126,4 @@ def test_closing_finishes_what_was_accepted_and_takes_no_more(model: Model) -> N
             worker.do(model.kind, [9], deadline=FAR)
         model.gate.set()
         closing.result(10)
-        assert [result.result(0) for result in results] == [[0], [2], [4], [6]]
+        assert [result.result(10) for result in results] == [[0], [2], [4], [6]]
