@@ -12,7 +12,7 @@ from vljepa.data.corpora.names import NAMES, corpora
 from vljepa.data.corpora.prepare import Prepared, prepare
 from vljepa.data.packages import Package
 from vljepa.data.shards import ShardError, read_corpus, read_listing
-from vljepa.lock import writer_lock
+from vljepa.lock import LOCK_NAME, writer_lock
 from vljepa.types import Sample
 
 
@@ -61,7 +61,7 @@ def made(monkeypatch: pytest.MonkeyPatch, folder: Path, source: Made, **settings
 
 
 def shards(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".tar", ".json")}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file() and path.name != LOCK_NAME}
 
 
 def test_counts_splits_and_reasons(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

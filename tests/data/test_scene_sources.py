@@ -83,6 +83,7 @@ def test_how_many_there_are_is_not_told_by_asking() -> None:
     cut_outs = [f"{name}{number}" for name in ("dog", "cat", "cup", "hat", "pen", "car") for number in range(4)]
     for composed in (False, True):
         counted: dict[bool, Counter[str]] = {False: Counter(), True: Counter()}
+        exactly: dict[str, list[bool]] = {}
         for number in range(1500):
             random = np.random.default_rng(number)
             scene = _arranged(cut_outs, random) if composed else arranged(random)
@@ -90,9 +91,12 @@ def test_how_many_there_are_is_not_told_by_asking() -> None:
             for question in SceneWords(scene, random).questions():
                 if question.kind == "count":
                     counted[" things" in question.query].update([question.answer])
+                elif found := re.match(r"(?:is|are) there exactly (\w+)", question.query):
+                    exactly.setdefault(found[1], []).append(question.answer == "yes")
         for answers in counted.values():
             assert not answers or max(answers.values()) < 0.42 * answers.total(), answers
         assert counted[False].total() > 300
+        assert len(exactly) >= 3 and all(0.25 < np.mean(said) < 0.75 for said in exactly.values())
 
 
 def test_captions_are_told_from_negatives_and_sides_are_where_things_are() -> None:

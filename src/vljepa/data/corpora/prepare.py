@@ -108,36 +108,22 @@ def build(
 
     ShardError where another process builds in the same folder: each would leave out of the listing what the other made.
     """
+    given = given or {}
+    chosen, notes = _chosen(sources, given)
     into.mkdir(parents=True, exist_ok=True)
     with writer_lock(into, error=ShardError):
-        return _build_all(
-            into, sources, cache=cache, order=order, given=given or {}, workers=workers, progress=progress
-        )
-
-
-def _build_all(
-    into: Path,
-    sources: Mapping[str, Corpus],
-    *,
-    cache: Path,
-    order: Sequence[str],
-    given: Mapping[str, Path],
-    workers: int,
-    progress: bool,
-) -> Prepared:
-    chosen, notes = _chosen(sources, given)
-    state = _State(into, listed_whole(into), order)
-    parts = [_Part(corpus, number) for corpus in chosen for number in range(corpus.parts())]
-    todo = [part for part in parts if not _is_built(state, part)]
-    for entry in state.entries.values():
-        state.seen.update(_hash(sample) for sample in read_shard(into / entry["name"]) if _is_picture(sample))
-    with Progress(console=Console(stderr=True), disable=not progress) as bar:
-        task = bar.add_task("preparing", total=len(parts), completed=len(parts) - len(todo))
-        files = {corpus.name: _files(corpus, cache, given, bar) for corpus in _unique(todo)}
-        for part, built in _build(todo, files, workers=workers):
-            _store(state, part, built)
-            bar.update(task, advance=1, description=f"prepared {part.shard}")
-    return _summary(state, notes=notes, built=len(todo), reused=len(parts) - len(todo))
+        state = _State(into, listed_whole(into), order)
+        parts = [_Part(corpus, number) for corpus in chosen for number in range(corpus.parts())]
+        todo = [part for part in parts if not _is_built(state, part)]
+        for entry in state.entries.values():
+            state.seen.update(_hash(sample) for sample in read_shard(into / entry["name"]) if _is_picture(sample))
+        with Progress(console=Console(stderr=True), disable=not progress) as bar:
+            task = bar.add_task("preparing", total=len(parts), completed=len(parts) - len(todo))
+            files = {corpus.name: _files(corpus, cache, given, bar) for corpus in _unique(todo)}
+            for part, built in _build(todo, files, workers=workers):
+                _store(state, part, built)
+                bar.update(task, advance=1, description=f"prepared {part.shard}")
+        return _summary(state, notes=notes, built=len(todo), reused=len(parts) - len(todo))
 
 
 def _chosen(found: Mapping[str, Corpus], given: Mapping[str, Path]) -> tuple[list[Corpus], list[str]]:
