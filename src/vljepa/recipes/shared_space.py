@@ -9,11 +9,14 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
 from vljepa.models.vljepa import VLJEPA
+from vljepa.models.y_encoder import YEncoder
 from vljepa.text import Tokenizer
 
 AT_ONCE = 128
+RIDGE = 1e-3
 
 
 @torch.no_grad()
@@ -23,7 +26,7 @@ def whiten(model: VLJEPA, tokenizer: Tokenizer, texts: Sequence[str], *, power: 
     The average variance keeps its size. Variances are those of `texts` before the head. ValueError for fewer texts than
     the encoder has dimensions: what they do not span would be blown up.
     """
-    pooled = _pooled(model, tokenizer, texts)
+    pooled = _pooled(model.y_encoder, model, tokenizer, texts)
     if len(pooled) <= pooled.shape[1]:
         raise ValueError(f"{len(pooled)} texts span no space of {pooled.shape[1]} dimensions: give several thousand")
     variances, directions = torch.linalg.eigh(pooled.T.cov())
@@ -33,14 +36,49 @@ def whiten(model: VLJEPA, tokenizer: Tokenizer, texts: Sequence[str], *, power: 
 
 
 @torch.no_grad()
+def carry_over(model: VLJEPA, before: YEncoder, tokenizer: Tokenizer, texts: Sequence[str]) -> float:
+    """Turn the Predictor's answers and what the Y-Decoder reads from the space of `before` to the Y-Encoder's own.
+
+    The two linear maps fit both spaces' embeddings of `texts` (ridge regression). Returns the mean cosine of turned
+    embeddings with the new ones. ValueError for fewer texts than the space has dimensions.
+    """
+    after = model.y_encoder
+    if len(texts) <= after.head.out_features:
+        raise ValueError(
+            f"{len(texts)} texts span no space of {after.head.out_features} dimensions: give several thousand"
+        )
+    old, new = (_units(encoder, model, tokenizer, texts) for encoder in (before, after))
+    turn, back = _ridge(old, new), _ridge(new, old)
+    head, reading = model.predictor.head, model.y_decoder.prefix_projection
+    head.weight.copy_(turn.T @ head.weight)
+    head.bias.copy_(turn.T @ head.bias)
+    reading.weight.copy_(reading.weight @ back.T)
+    return float(functional.cosine_similarity(old @ turn, new).mean())
+
+
+def _ridge(known: Float[Tensor, "text from"], wanted: Float[Tensor, "text to"]) -> Float[Tensor, "from to"]:
+    squares = known.T @ known
+    damping = RIDGE * squares.diagonal().mean() * torch.eye(len(squares), device=known.device)
+    return torch.linalg.solve(squares + damping, known.T @ wanted)
+
+
+def _units(
+    encoder: YEncoder, model: VLJEPA, tokenizer: Tokenizer, texts: Sequence[str]
+) -> Float[Tensor, "text shared"]:
+    return functional.normalize(encoder.head(_pooled(encoder, model, tokenizer, texts)).float(), dim=-1)
+
+
+@torch.no_grad()
 def centre(model: VLJEPA, tokenizer: Tokenizer, texts: Sequence[str]) -> None:
     """Take away what embeddings of `texts` have in common; to be called when the head's weight is what it starts as."""
     head = model.y_encoder.head
-    head.bias.copy_(-(head.weight @ _pooled(model, tokenizer, texts).mean(0)))
+    head.bias.copy_(-(head.weight @ _pooled(model.y_encoder, model, tokenizer, texts).mean(0)))
 
 
-def _pooled(model: VLJEPA, tokenizer: Tokenizer, texts: Sequence[str]) -> Float[Tensor, "text hidden"]:
+def _pooled(
+    encoder: YEncoder, model: VLJEPA, tokenizer: Tokenizer, texts: Sequence[str]
+) -> Float[Tensor, "text hidden"]:
     """Vectors before the head, in float32."""
     device = model.token_table.weight.device
     parts = [texts[start : start + AT_ONCE] for start in range(0, len(texts), AT_ONCE)]
-    return torch.cat([model.y_encoder.pooled(tokenizer(part).to(device)).float() for part in parts])
+    return torch.cat([encoder.pooled(tokenizer(part).to(device)).float() for part in parts])

@@ -49,6 +49,7 @@ def train(
         trackers=open_trackers(track, run, settings),
     )
     recipe.look()
+    recipe.carry_over()
     recipe.speak()
     recipe.align()
     recipe.describe()

@@ -1,5 +1,6 @@
 """The steps of the recipe `small`, one method each; a run that was interrupted goes on where it stopped."""
 
+import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from vljepa.objectives.decoding import Decoding
 from vljepa.objectives.joint_embedding import JointEmbedding, by_length
 from vljepa.recipes.ingredients import Ingredients
 from vljepa.recipes.opposites import pull_apart
-from vljepa.recipes.shared_space import centre, whiten
+from vljepa.recipes.shared_space import carry_over, centre, whiten
 from vljepa.recipes.small_settings import SmallSettings, StageSettings
 from vljepa.runtime import choose_device, compute_dtype, first_rank_first, own_share, rank, seed_everything
 from vljepa.training.calibrate import fit_belief, fit_calibration
@@ -40,7 +41,7 @@ from vljepa.training.trainer import Trainer
 from vljepa.training.validate import Validator
 from vljepa.types import Batch, Tokens
 from vljepa.weights.folder import Bundle, save_folder
-from vljepa.weights.start import start_small, start_trained
+from vljepa.weights.start import Started, start_small, start_trained
 
 Scores = Callable[[int], dict[str, float]]
 
@@ -66,15 +67,19 @@ class SmallRun:
         self.processor = Processor(settings.processor)
         seed_everything(settings.seed)
         self.goes_on = model is not None
-        self.started = (
-            start_small(settings.model, ingredients.files, class_names=ingredients.class_names, seed=settings.seed)
-            if model is None
-            else start_trained(settings.model, model)
-        )
+        self.started = self._published() if model is None else start_trained(settings.model, model)
         self.model = self.started.model.to(self.device)
         self.targets = self.started.target_tokenizer.cut_at(settings.target_tokens)
-        if not self.goes_on:
+        self.before = None
+        if self.goes_on and settings.space == "anew":
+            self.before = copy.deepcopy(self.model.y_encoder)
+            self.model.y_encoder.load_state_dict(self._published().model.y_encoder.state_dict())
+        if not self.goes_on or self.before:
             self._begin_shared_space()
+
+    def _published(self) -> Started:
+        settings, ingredients = self.settings, self.ingredients
+        return start_small(settings.model, ingredients.files, class_names=ingredients.class_names, seed=settings.seed)
 
     def _begin_shared_space(self) -> None:
         """The sentence encoder's space with its loud directions quieter, opposites apart, texts around its middle."""
@@ -121,13 +126,20 @@ class SmallRun:
             dtype=self.dtype,
         )
 
+    def carry_over(self) -> None:
+        """Where the shared space begins anew, turn what the model has learned to it."""
+        if self.before is None:
+            return
+        texts = TextPool.of(self.features.items, self.ingredients.sentences).all()
+        alike = carry_over(self.model, self.before, self.targets, texts[:: max(1, len(texts) // 8000)])
+        self.record.write("space", 0, turned_cosine=alike)
+
     def align(self) -> None:
         """Predictor and Y-Encoder: pictures, clips, queries; one objective and temperature throughout."""
         objective = JointEmbedding(self.model, self.settings.objective)
         names = self.targets(self.ingredients.class_names).to(self.device)
         self.model.requires_grad_(False)
-        for part in (self.model.predictor, self.model.y_encoder):
-            part.requires_grad_(True)
+        self.model.predictor.requires_grad_(True)
 
         def scores(step: int) -> dict[str, float]:
             objective.refresh_class_names(names)
@@ -136,6 +148,7 @@ class SmallRun:
         for name in ("pictures", "clips", "queries"):
             objective.refresh_class_names(names)
             stage: StageSettings = getattr(self.settings, name)
+            self.model.y_encoder.requires_grad_(stage.optim.y_encoder_factor > 0)
             self._fit(name, objective, self._batches(name, stage), scores=scores)
         if self.settings.model.predictor.classes:
             self._believe(names)

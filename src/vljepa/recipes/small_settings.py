@@ -7,6 +7,7 @@ is, and what was tried: LOG.md, "The plan of the second run".
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from vljepa.data.processor import ProcessorSettings
 from vljepa.models.sizes import small as small_size
@@ -32,6 +33,8 @@ class SmallSettings:
     """Everything that the run depends on; `stretch`: how far answers that exclude each other are pulled apart.
 
     `whitening`: the power to which the variance of the sentence encoder's directions is evened out at the start.
+    `space`: whether a run that goes on from a model keeps its Y-Encoder, or begins with the published one anew and
+    turns what was trained to it.
     """
 
     model: VLJEPASettings = field(default_factory=small_size)
@@ -72,6 +75,7 @@ class SmallSettings:
     )
     stretch: float = 4.0
     whitening: float = 0.15
+    space: Literal["kept", "anew"] = "kept"
     decoding: DecodingSettings = field(default_factory=DecodingSettings)
     texts: StageSettings = field(
         default_factory=lambda: StageSettings(

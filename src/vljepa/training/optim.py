@@ -15,7 +15,8 @@ Shape = Literal["cosine", "constant"]
 
 @dataclass(frozen=True, kw_only=True)
 class OptimSettings:
-    """AdamW; rates are multiplied by `schedule(step)`. `y_encoder_factor` covers the body, not its new head.
+    """AdamW; rates are multiplied by `schedule(step)`. `y_encoder_factor` covers the body, not its new head
+    (in `small`, 0 keeps both still).
 
     `x_encoder_factor` is for an X-Encoder that learns (the paper's last stage of pretraining). Adapters have `rate`.
     `scale_factor` is for the temperature and the sigmoid's bias, single numbers that have far to go in few steps.
