@@ -110,6 +110,33 @@ def test_a_classifier_that_is_never_sure_is_told_of(
         run.align()
 
 
+def test_a_y_encoder_without_a_rate_stands_still(
+    corpus: Path, ingredients: Ingredients, tiny_folder: Path, tmp_path: Path
+) -> None:
+    still = [f"{stage}.optim.y_encoder_factor=0" for stage in ("pictures", "clips", "queries")]
+    few = settings(*still)
+    keep_settings(tmp_path, few)
+    made = trained(SmallRun(corpus, tmp_path, settings=few, ingredients=ingredients, model=tiny_folder, device="cpu"))
+    changed = changed_parts_of(tiny_folder, made)
+    assert "predictor" in changed and "y_encoder" not in changed
+
+
+def test_the_space_begins_anew_from_the_published_y_encoder(
+    corpus: Path, ingredients: Ingredients, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = replace(settings(), space="anew", whitening=0.0)
+    published = start_trained(few.model, tiny_folder)
+    torch.nn.init.normal_(published.model.y_encoder.head.weight)
+    monkeypatch.setattr(SmallRun, "_published", lambda run: published)
+    run = SmallRun(corpus, tmp_path, settings=few, ingredients=ingredients, model=tiny_folder, device="cpu")
+    run.look()
+    head = run.model.predictor.head.weight.clone()
+    run.carry_over()
+    assert not torch.allclose(run.model.predictor.head.weight, head)
+    (told,) = [row for row in read_metrics(tmp_path / "metrics.jsonl") if row["stage"] == "space"]
+    assert 0 < told["turned_cosine"] <= 1
+
+
 def test_a_model_of_another_shape_is_refused(tiny_folder: Path) -> None:
     deeper = replace(tiny().y_encoder, layers=tiny().y_encoder.layers + 1)
     other = replace(tiny(), y_encoder=deeper)

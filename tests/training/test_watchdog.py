@@ -109,3 +109,18 @@ def test_torchrun_ends_with_a_sentence_where_a_rank(how: str, sentence: str, tmp
     theirs = how == "dies" and re.search(r"Root Cause[^\n]*\n\[0\]:\n[^\n]*\n[^\n]*\n +rank +: 1 ", done.stderr)
     assert ours or theirs, done.stderr
     assert time.monotonic() - began < 850
+
+
+def test_torchrun_hands_the_documented_options_on(tmp_path: Path) -> None:
+    command = next(line for line in (ROOT / "docs/training.md").read_text().splitlines() if "torchrun" in line)
+    words = command.replace("--nproc-per-node 8", "--standalone --nproc-per-node 1").split()
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", *words[1:]],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert "there is no corpus corpus: build it with `vljepa prepare`" in done.stderr, done.stderr

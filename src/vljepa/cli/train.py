@@ -1,6 +1,6 @@
 """`vljepa train RECIPE`: train a model from a corpus, from where an interrupted run of the same folder stopped.
 
-Several processes: `torchrun --nproc-per-node 8 -m vljepa.cli train ...`, the same command with another launcher.
+Several processes: `torchrun --nproc-per-node 8 -m -- vljepa.cli train ...`, the same command with another launcher.
 """
 
 import os
