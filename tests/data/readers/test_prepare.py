@@ -18,6 +18,7 @@ from vljepa.data.readers.prepare import PreparedSource, prepare_source
 from vljepa.data.readers.row import ReaderError
 from vljepa.data.readers.table import open_table
 from vljepa.data.shards import read_corpus, read_listing
+from vljepa.lock import LOCK_NAME, writer_lock
 from vljepa.types import Sample
 
 
@@ -110,7 +111,7 @@ def test_rows_that_are_taken_out_of_the_table_leave_the_corpus(tmp_path: Path, m
     (folder / "t.csv").write_text("\n".join(lines[:6]))
     assert prepared(folder, tmp_path / "out").reused == 1
     assert len(samples(tmp_path / "out")) == 5
-    assert len(list((tmp_path / "out").iterdir())) == 3
+    assert len(list((tmp_path / "out").iterdir())) == 4  # a shard, its contents, the listing, the lock
 
 
 def test_where_nothing_can_be_used_nothing_is_left_behind(tmp_path: Path) -> None:
@@ -118,7 +119,18 @@ def test_where_nothing_can_be_used_nothing_is_left_behind(tmp_path: Path) -> Non
     (folder / "0.png").write_bytes(b"")
     with pytest.raises(ReaderError, match=r"nothing of mine can be used; for example: t.csv line 2: .*empty"):
         prepared(folder, tmp_path / "out")
-    assert list((tmp_path / "out").iterdir()) == []
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [LOCK_NAME]
+
+
+def test_a_second_writer_is_told(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "mine")
+    (tmp_path / "out").mkdir()
+    with writer_lock(tmp_path / "out", error=ReaderError):
+        before = sorted((tmp_path / "out").iterdir())
+        with pytest.raises(ReaderError, match="is being written by process"):
+            prepared(folder, tmp_path / "out")
+    assert sorted((tmp_path / "out").iterdir()) == before
+    assert prepared(folder, tmp_path / "out").total == 12
 
 
 def test_the_same_content_is_kept_once(tmp_path: Path) -> None:

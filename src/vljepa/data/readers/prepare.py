@@ -21,6 +21,7 @@ from vljepa.data.readers.build import SHOWN, BuildSettings, Built, build, key_of
 from vljepa.data.readers.contents import SUFFIX, contents_of, hashes_of, read_contents, write_contents
 from vljepa.data.readers.row import Part, ReaderError, Source
 from vljepa.data.shards import LISTING, listed_whole, write_listing, write_shard
+from vljepa.lock import writer_lock
 from vljepa.types import Sample
 
 Leaks = Literal["drop", "refuse"]
@@ -75,26 +76,27 @@ def prepare_source(
     """
     settings = replace(settings, source=source.name)
     forbidden = set[str]().union(*map(contents_of, not_in))
-    _refuse_namesake(source, into)
     into.mkdir(parents=True, exist_ok=True)
-    state = _State(
-        into, settings, leaks, _digest(source.place), listed_whole(into), forbidden, notes=list(source.notes)
-    )
-    names = {f"{source.name}-{number:05d}.tar": part for number, part in enumerate(source.parts)}
-    marks = {name: _mark(part, settings, forbidden) for name, part in names.items()}
-    _forget_changed(state, source.name, marks)
-    for name in state.entries:
-        state.seen.update(key_of(line[0]) for line in read_contents(into, name) or ())
-    todo = [name for name in names if name not in state.entries]
-    with Progress(console=Console(stderr=True), disable=not progress) as bar:
-        task = bar.add_task(f"preparing {source.name}", total=len(names), completed=len(names) - len(todo))
-        jobs = [names[name] for name in todo]
-        for name, (_, built) in zip(
-            todo, in_order(partial(build, settings=settings), jobs, workers=workers), strict=True
-        ):
-            _store(state, name, built, mark=marks[name])
-            bar.update(task, advance=1)
-    return _summary(state, source.name, built=len(todo), reused=len(names) - len(todo))
+    with writer_lock(into, error=ReaderError):
+        _refuse_namesake(source, into)
+        state = _State(
+            into, settings, leaks, _digest(source.place), listed_whole(into), forbidden, notes=list(source.notes)
+        )
+        names = {f"{source.name}-{number:05d}.tar": part for number, part in enumerate(source.parts)}
+        marks = {name: _mark(part, settings, forbidden) for name, part in names.items()}
+        _forget_changed(state, source.name, marks)
+        for name in state.entries:
+            state.seen.update(key_of(line[0]) for line in read_contents(into, name) or ())
+        todo = [name for name in names if name not in state.entries]
+        with Progress(console=Console(stderr=True), disable=not progress) as bar:
+            task = bar.add_task(f"preparing {source.name}", total=len(names), completed=len(names) - len(todo))
+            jobs = [names[name] for name in todo]
+            for name, (_, built) in zip(
+                todo, in_order(partial(build, settings=settings), jobs, workers=workers), strict=True
+            ):
+                _store(state, name, built, mark=marks[name])
+                bar.update(task, advance=1)
+        return _summary(state, source.name, built=len(todo), reused=len(names) - len(todo))
 
 
 def _mark(part: Part, settings: BuildSettings, forbidden: set[str]) -> str:
