@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import nn
 from vljepa.config import fingerprint
 from vljepa.data.collate import collate
 from vljepa.data.processor import Processor
-from vljepa.features import Features, channel_statistics, write_features
+from vljepa.features import Features, channel_statistics, shard_names, write_features
 from vljepa.models.lite_encoder import lite
 from vljepa.objectives.decoding import Decoding
 from vljepa.objectives.joint_embedding import JointEmbedding, by_length
@@ -20,7 +21,16 @@ from vljepa.recipes.ingredients import Ingredients
 from vljepa.recipes.opposites import pull_apart
 from vljepa.recipes.shared_space import carry_over, centre, whiten
 from vljepa.recipes.small_settings import SmallSettings, StageSettings
-from vljepa.runtime import choose_device, compute_dtype, first_rank_first, own_share, rank, seed_everything
+from vljepa.runtime import (
+    choose_device,
+    compute_dtype,
+    first_rank_first,
+    meet_ranks,
+    own_share,
+    rank,
+    seed_everything,
+    world_size,
+)
 from vljepa.training.calibrate import fit_belief, fit_calibration
 from vljepa.training.examples import Examples
 from vljepa.training.optim import make_optimizer, parameter_groups
@@ -95,15 +105,13 @@ class SmallRun:
         encoder = lite(self.model.x_encoder, what="the recipe small")
         encoder.network.to(self.dtype)
         into = self.corpus / "features"
+        look = partial(
+            write_features, self.corpus, into, encoder, processor=self.processor, num_frames=self.settings.frames
+        )
         with first_rank_first():
-            write_features(
-                self.corpus,
-                into,
-                encoder,
-                processor=self.processor,
-                num_frames=self.settings.frames,
-                report=self.record.say,
-            )
+            look(shards=[])  # the folder is claimed once
+        look(shards=shard_names(self.corpus)[rank() :: world_size()], report=self.record.say)
+        meet_ranks()
         self.features = Features(into)
         if not self.goes_on:
             mean, scale = channel_statistics(self.features, encoder)
