@@ -29,7 +29,7 @@ from vljepa.data.shards import LISTING, check_shard, listed_whole, read_listing,
 from vljepa.data.views import views_of
 from vljepa.models.lite_encoder import LiteEncoder
 from vljepa.models.x_encoder import XEncoder
-from vljepa.runtime import first_rank_first, meet_ranks, rank, world_size
+from vljepa.runtime import shared_by_ranks
 from vljepa.types import Question, Sample, Told
 
 BATCH_FRAMES = 32
@@ -149,10 +149,7 @@ def features_of(
             skip=True,
         )
 
-    with first_rank_first():
-        look([])  # the folder is claimed once
-    counts = look(names[rank() :: world_size()])
-    meet_ranks()
+    counts = shared_by_ranks(look, names)
     return Features(into, shards=names, skip=True), sum(count for count in counts.values() if count > 0)
 
 

@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -93,6 +93,18 @@ def meet_ranks() -> None:
     """Wait until every rank is here."""
     if world_size() > 1:
         torch.distributed.barrier()
+
+
+def shared_by_ranks(work: Callable[[list[str]], dict[str, int]], names: list[str]) -> dict[str, int]:
+    """Each rank works on its share of `names` and waits for the others; what its own share came to.
+
+    Before that all are given no names, the first rank first: it makes what has to be there once (a folder, its mark).
+    """
+    with first_rank_first():
+        work([])
+    counts = work(names[rank() :: world_size()])
+    meet_ranks()
+    return counts
 
 
 def own_share(count: int) -> slice:

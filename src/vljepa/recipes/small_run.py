@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +20,7 @@ from vljepa.recipes.ingredients import Ingredients
 from vljepa.recipes.opposites import pull_apart
 from vljepa.recipes.shared_space import carry_over, centre, whiten
 from vljepa.recipes.small_settings import SmallSettings, StageSettings
-from vljepa.runtime import (
-    choose_device,
-    compute_dtype,
-    first_rank_first,
-    meet_ranks,
-    own_share,
-    rank,
-    seed_everything,
-    world_size,
-)
+from vljepa.runtime import choose_device, compute_dtype, own_share, rank, seed_everything, shared_by_ranks
 from vljepa.training.calibrate import fit_belief, fit_calibration
 from vljepa.training.examples import Examples
 from vljepa.training.optim import make_optimizer, parameter_groups
@@ -105,13 +95,19 @@ class SmallRun:
         encoder = lite(self.model.x_encoder, what="the recipe small")
         encoder.network.to(self.dtype)
         into = self.corpus / "features"
-        look = partial(
-            write_features, self.corpus, into, encoder, processor=self.processor, num_frames=self.settings.frames
-        )
-        with first_rank_first():
-            look(shards=[])  # the folder is claimed once
-        look(shards=shard_names(self.corpus)[rank() :: world_size()], report=self.record.say)
-        meet_ranks()
+
+        def look(shards: list[str]) -> dict[str, int]:
+            return write_features(
+                self.corpus,
+                into,
+                encoder,
+                processor=self.processor,
+                num_frames=self.settings.frames,
+                shards=shards,
+                report=self.record.say,
+            )
+
+        shared_by_ranks(look, shard_names(self.corpus))
         self.features = Features(into)
         if not self.goes_on:
             mean, scale = channel_statistics(self.features, encoder)
