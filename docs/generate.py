@@ -31,7 +31,8 @@ WAYS = {
 HEAD = """# The command line
 
 Written by `make docs` from the help texts; change those, not this file. Every verb takes `--model`, `--device` and
-`--json` where they mean something. Exit status: 0 done, 2 the command or its input is wrong, 1 a mistake of ours.
+`--json` where they mean something. Exit status: 0 done, 2 the command or its input is wrong, 130 stopped,
+1 a mistake of ours, a run that broke, or what `doctor` found.
 """
 
 

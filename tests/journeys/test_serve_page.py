@@ -53,7 +53,7 @@ def service(newcomer: Path) -> Iterator[str]:
     program = [sys.executable, "-m", "vljepa.cli"]
     with chdir(newcomer):
         assert main(shlex.split(lines[1])[1:]) == 0
-    command = [*program, *shlex.split(lines[2])[1:], "--root", ".", "--port", "0", "--json"]
+    command = [*program, *shlex.split(lines[2])[1:], "--port", "0", "--json"]
     with subprocess.Popen(command, cwd=newcomer, env=environment, stdout=subprocess.PIPE, text=True) as started:
         assert started.stdout is not None
         try:

@@ -9,12 +9,15 @@ import pytest
 import torch
 from torch.nn import functional
 
+from vljepa.objectives.joint_embedding import told_apart
 from vljepa.objectives.menu import MENU, Compared, LossSettings
 
 ROWS, DIM = 8, 4
 # The text of each row and a wrong one beside it: 0 and 1 are texts of several rows, on several ranks.
 TEXTS = (0, 1, 0, 2, 1, 3, 0, 4)
 WRONG = (5, 0, 6, 5, 7, 2, 8, 9)
+# Rows that bring another wording of their text: unlike many on each rank, and none on some.
+REWORDED = (0, 1, 3, 6)
 CASES = tuple(product(MENU, (True, False), (3, 256)))
 
 
@@ -66,6 +69,18 @@ def found_for(case: tuple[str, bool, int], rows: range) -> list[torch.Tensor]:
     return [loss.detach(), *gradients]
 
 
+def found_for_twins(rows: range, *, merge: bool) -> list[torch.Tensor]:
+    """Loss and gradient of other wordings that look for their own text."""
+    encoder, scale = parameters()[1:3]
+    texts, labels = columns(rows, merge=merge)
+    reworded = [row for row in rows if row in REWORDED]
+    twins = functional.normalize(features(ROWS, 2)[reworded] @ encoder, dim=-1)
+    targets = functional.normalize(features(10, 1)[texts] @ encoder, dim=-1)
+    own = labels[[row - rows.start for row in reworded]] if reworded else None
+    loss = told_apart(twins, targets, own, scale, keys=torch.tensor(texts) if merge else None)
+    return [loss.detach(), *torch.autograd.grad(loss, [encoder, scale])]
+
+
 def on_one_rank(
     rank: int, ranks: int, folder: str, work: Callable[[range, int], dict[str, list[torch.Tensor]]]
 ) -> None:
@@ -94,6 +109,8 @@ def every_case(rows: range, rank: int) -> dict[str, list[torch.Tensor]]:
     for case in CASES:
         torch.manual_seed(rank)  # ranks draw different numbers; SIGReg must look along the same directions
         out[str(case)] = found_for(case, rows)
+    for merge in (True, False):
+        out[f"twins, merge {merge}"] = found_for_twins(rows, merge=merge)
     return out
 
 

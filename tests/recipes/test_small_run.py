@@ -62,14 +62,6 @@ def settings(*assignments: str) -> SmallSettings:
     return override(replace(few, rows=groups, text_rows=4), [*steps, "pictures.optim.y_encoder_factor=1", *assignments])
 
 
-def trained(run: SmallRun) -> Path:
-    run.look()
-    run.speak()
-    run.align()
-    run.describe()
-    return run.finish()
-
-
 def test_every_stage_runs_and_the_opinion_is_fitted_last(
     corpus: Path, ingredients: Ingredients, tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -78,7 +70,7 @@ def test_every_stage_runs_and_the_opinion_is_fitted_last(
     keep_settings(folder, few)
     run = SmallRun(corpus, folder, settings=few, ingredients=ingredients, model=tiny_folder, device="cpu")
     assert float(run.model.predictor.conse.weight) == 0
-    made = trained(run)
+    made = run.through()
     assert {row["stage"] for row in read_metrics(folder / "metrics.jsonl")} >= {*STAGES, "belief"}
     assert changed_parts_of(tiny_folder, made) >= {"predictor", "y_encoder", "y_decoder"}
     opened = load_folder(made)
@@ -116,7 +108,9 @@ def test_a_y_encoder_without_a_rate_stands_still(
     still = [f"{stage}.optim.y_encoder_factor=0" for stage in ("pictures", "clips", "queries")]
     few = settings(*still)
     keep_settings(tmp_path, few)
-    made = trained(SmallRun(corpus, tmp_path, settings=few, ingredients=ingredients, model=tiny_folder, device="cpu"))
+    made = SmallRun(
+        corpus, tmp_path, settings=few, ingredients=ingredients, model=tiny_folder, device="cpu"
+    ).through()
     changed = changed_parts_of(tiny_folder, made)
     assert "predictor" in changed and "y_encoder" not in changed
 
@@ -138,6 +132,19 @@ def test_the_space_begins_anew_from_the_published_y_encoder(
     assert not torch.allclose(run.model.predictor.head.weight, head)
     (told,) = [row for row in read_metrics(tmp_path / "metrics.jsonl") if row["stage"] == "space"]
     assert 0 < told["turned_cosine"] <= 1
+
+
+def test_what_was_learned_is_turned_before_any_stage(
+    corpus: Path, ingredients: Ingredients, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = replace(settings(), space="anew", whitening=0.0)
+    keep_settings(tmp_path, few)
+    published = start_trained(few.model, tiny_folder)
+    monkeypatch.setattr(SmallRun, "_published", lambda run: published)
+    SmallRun(corpus, tmp_path, settings=few, ingredients=ingredients, model=tiny_folder, device="cpu").through()
+    rows = read_metrics(tmp_path / "metrics.jsonl")
+    steps = [row["stage"] for row in rows if "turned_cosine" in row or "loss" in row]
+    assert steps[0] == "space" and {*steps[1:]} == {*STAGES}
 
 
 def test_a_model_of_another_shape_is_refused(tiny_folder: Path) -> None:

@@ -18,6 +18,7 @@ from torch.nn import functional
 from vljepa.config import SettingsError
 from vljepa.models.vljepa import VLJEPA
 from vljepa.models.y_encoder import YEncoder
+from vljepa.objectives.columns import all_columns
 from vljepa.objectives.gather import sum_over_ranks
 from vljepa.objectives.menu import Compared, LossSettings, choose
 from vljepa.objectives.without_negatives import cosine
@@ -32,7 +33,7 @@ class JointEmbeddingSettings(LossSettings):
     `class_weight`: weight of the ConSE target; `alignment_weight`: weight of 1 - cosine of each pair by itself.
     `twin_weight`: weight of InfoNCE between texts, another wording of a target against all that predictions choose
     among, what is wrong by a word included. `keep_weight`: weight of 1 - cosine between what the Y-Encoder says of
-    `keep_texts` targets and what it said before training: it is to stay a good encoder of all other sentences.
+    `keep_texts` targets of each rank and what it said before training: it is to stay a good encoder of all sentences.
     """
 
     temperature: float = 0.07
@@ -63,11 +64,17 @@ def told_apart(
     targets: Float[Tensor, "column dim"],
     own: Int64[Tensor, "twin"] | None,
     scale: Float[Tensor, "1"],
+    *,
+    keys: Int64[Tensor, "column"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Each other wording must pick its own target among this rank's and what is wrong by a word; 0 without any."""
-    if own is None:
-        return targets.new_zeros(())
-    return functional.cross_entropy(scale * twins @ targets.T, own)
+    """Each other wording must pick its own target among all ranks' and what is wrong by a word; 0 without any.
+
+    `keys`: see `all_columns`. The mean over ranks is the mean over all wordings; ranks without one take part.
+    """
+    columns, place = all_columns(targets, targets.new_zeros(0, dtype=torch.long) if own is None else own, keys)
+    of_all_ranks = sum_over_ranks(torch.tensor(len(place), device=targets.device))
+    missed = functional.cross_entropy(scale * twins @ columns.T, place, reduction="sum")
+    return world_size() * missed / of_all_ranks.clamp(min=1)
 
 
 def by_length(
@@ -150,7 +157,7 @@ class JointEmbedding(nn.Module):
             parts["alignment"] = cosine(*seen.unit_pairs)
             total = total + self.settings.alignment_weight * parts["alignment"]
         if self.settings.twin_weight:
-            parts["twins"] = told_apart(texts[columns:], targets, batch.twins, scale.detach())
+            parts["twins"] = told_apart(texts[columns:], targets, batch.twins, scale.detach(), keys=batch.keys)
             total = total + self.settings.twin_weight * parts["twins"]
         if self.settings.keep_weight:
             parts["kept"] = self._moved(targets, batch.targets)
@@ -167,7 +174,7 @@ class JointEmbedding(nn.Module):
         return Losses(total=total, parts={name: value.detach() for name, value in parts.items()})
 
     def _moved(self, targets: Float[Tensor, "column dim"], texts: Tokens) -> Float[Tensor, ""]:
-        """Mean of 1 - cosine between the first targets and the same texts before training."""
+        """Mean of 1 - cosine between this rank's first targets and the same texts before training."""
         (before,) = self._before
         some = slice(min(self.settings.keep_texts, len(targets)))
         with torch.no_grad():

@@ -48,9 +48,4 @@ def train(
         device=device,
         trackers=open_trackers(track, run, settings),
     )
-    recipe.look()
-    recipe.carry_over()
-    recipe.speak()
-    recipe.align()
-    recipe.describe()
-    return recipe.finish()
+    return recipe.through()

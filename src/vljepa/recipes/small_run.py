@@ -90,6 +90,15 @@ class SmallRun:
         pull_apart(self.model, self.targets, factor=settings.stretch)
         centre(self.model, self.targets, texts)
 
+    def through(self) -> Path:
+        """All steps in their order, to the model's folder."""
+        self.look()
+        self.carry_over()
+        self.speak()
+        self.align()
+        self.describe()
+        return self.finish()
+
     def look(self) -> None:
         """Frame features of the whole corpus, and the channel statistics of its training pictures, kept if trained."""
         encoder = lite(self.model.x_encoder, what="the recipe small")
