@@ -1,6 +1,7 @@
 """Everything that a person can give wrongly: one sentence on standard error, status 2, nothing on standard output."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,9 @@ from safetensors.torch import load_file, save_file
 from tests.servers import standard_input
 
 from vljepa.cli.main import main
+from vljepa.cli.output import write_whole
 from vljepa.data.encode import encode_mp4
+from vljepa.runtime import choose_device
 
 
 @pytest.fixture
@@ -85,7 +88,7 @@ def test_labels(refused: Any, picture: Path, tmp_path: Path):
     assert "no labels" in refused("classify", picture)
     assert "line 2 holds other bytes" in refused("classify", picture, "--labels-file", latin)
     assert "zero bytes" in refused("classify", picture, "--labels-file", binary)
-    assert "no labels file" in refused("classify", picture, "--labels-file", tmp_path / "nowhere.txt")
+    assert "there is no file" in refused("classify", picture, "--labels-file", tmp_path / "nowhere.txt")
     assert "--top is 0" in refused("classify", picture, "--labels", "cat", "--top", "0")
 
 
@@ -211,3 +214,39 @@ def test_folders_of_prepare_and_train_are_checked(tmp_path: Path, capsys: pytest
     assert not (tmp_path / "corpus").exists()
     assert main(["train", "small", "--corpus", nowhere, "--run", str(tmp_path / "run")]) == 2
     assert "there is no corpus" in capsys.readouterr().err
+
+
+def test_devices_that_are_none():
+    for name in ("foo", "meta"):
+        with pytest.raises(ValueError, match=f"unknown device '{name}': write one of auto, cpu, cuda"):
+            choose_device(name)
+
+
+def test_seconds_that_are_no_number(refused: Any, video: Path):
+    for option in ("--start", "--end"):
+        assert "is no number" in refused("caption", video, option, "nan")
+
+
+def test_of_several_media_a_missing_one_is_told_before_any_work(refused: Any, picture: Path, tmp_path: Path):
+    assert "nowhere.jpg: there is no such" in refused(
+        "classify", picture, tmp_path / "nowhere.jpg", "--labels", "a", "b"
+    )
+
+
+def test_a_page_of_hits_is_named_as_one(refused: Any, tmp_path: Path, picture: Path):
+    before = picture.read_bytes()
+    assert "does not end with .html" in refused("search", "a", "--in", tmp_path, "--show", picture)
+    assert picture.read_bytes() == before
+
+
+def test_output_goes_where_a_link_leads_and_leaves_a_pipe_what_it_is(tmp_path: Path):
+    real, link, pipe = tmp_path / "real.html", tmp_path / "link.html", tmp_path / "pipe"
+    real.write_text("old")
+    link.symlink_to(real)
+    write_whole(link, b"new")
+    assert link.is_symlink() and real.read_bytes() == b"new"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_whole(pipe, b"new")
+    assert os.read(reader, 10) == b"new" and pipe.is_fifo()
+    os.close(reader)

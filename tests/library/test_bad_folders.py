@@ -1,8 +1,10 @@
 """What a folder may hold, and what may happen to an index: nothing is lost, nothing hangs, a sentence says why."""
 
+import io
 import json
 import os
 import resource
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from PIL import Image
 from tests.conftest import tiny_bundle
 from tests.library.conftest import SETTINGS, write_picture, write_video
 
@@ -17,6 +21,7 @@ import vljepa
 from vljepa.cli.main import main
 from vljepa.embedder import Embedder
 from vljepa.library import IndexFolderError, Library
+from vljepa.library.looking import jpeg
 from vljepa.lock import LOCK_NAME, writer_lock
 
 
@@ -203,6 +208,95 @@ def test_the_index_of_another_model_is_refused_with_the_command_that_rebuilds_it
     assert main([*command.split()[1:], "--model", str(tiny_folder), "--device", "cpu", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["added"], told["failed"], told["bottleneck"]) == (4, 0, told["bottleneck"])
+
+
+def test_a_rebuilt_library_keeps_its_settings_and_nothing_is_emptied_for_a_wrong_command(
+    library: Library, media: Path, tiny_folder: Path, tiny_embedder: Embedder, tmp_path: Path
+):
+    library.add([media], settings=SETTINGS)
+    library.close()
+
+    def index(*arguments: str | Path) -> int:
+        return main(["index", *map(str, arguments), "--model", str(tiny_folder), "--device", "cpu"])
+
+    def held() -> int:
+        with Library.open(library.folder, tiny_embedder) as opened:
+            assert opened.settings == SETTINGS
+            return len(opened.media())
+
+    assert index(tmp_path / "typo", "--into", library.folder, "--rebuild") == 2
+    assert index(media, "--into", library.folder, "--rebuild", "--rate", "0") == 2
+    assert held() == 4
+    assert index(media, "--into", library.folder, "--rebuild") == 0
+    assert held() == 4
+    assert index(media, "--into", tmp_path / "new", "--rebuild") == 0
+
+
+def test_a_library_whose_vectors_are_gone_says_so(library: Library, media: Path, tiny_embedder: Embedder):
+    library.add([media], settings=SETTINGS)
+    library.close()
+    for path in library.folder.glob("vectors*"):
+        path.unlink()
+    with pytest.raises(IndexFolderError, match=r"knows of \d+ vectors, of which 0 are in its engine flat.*--rebuild"):
+        Library.open(library.folder, tiny_embedder)
+
+
+def test_an_engine_in_a_folder_is_found_from_everywhere(
+    media: Path, tmp_path: Path, tiny_embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    with Library.open("made", tiny_embedder, create=True, engine="qdrant:here") as opened:
+        opened.add([media], settings=SETTINGS)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with Library.open("../made", tiny_embedder) as opened:
+        assert opened.search("cat").hits
+    assert not list(Path().iterdir())
+
+
+def test_copies_of_what_cannot_be_used_are_told_too(library: Library, media: Path):
+    for name in ("one.mp4", "two.mp4"):
+        (media / name).write_bytes(b"no medium at all" * 50)
+    said = reasons(library.add([media], settings=SETTINGS))
+    assert {name: name in error for name, error in said.items()} == {"one.mp4": True, "two.mp4": True}
+
+
+def test_a_frame_too_long_for_a_jpeg_becomes_a_smaller_one():
+    small = Image.open(io.BytesIO(jpeg(torch.zeros(70_400, 32, 3, dtype=torch.uint8), 64)))
+    assert (small.width, small.height) == (30, 65_500)
+
+
+def test_a_hit_whose_file_is_gone_is_not_asked(library: Library, media: Path, caplog: pytest.LogCaptureFixture):
+    library.add([media], settings=SETTINGS)
+    (media / "white.mp4").unlink()
+    hits = library.search("cat", question="what is it?", top=50).hits
+    assert hits and not [hit for hit in hits if hit.media.endswith("white.mp4")]
+    assert "white.mp4" in caplog.text and "vljepa index" in caplog.text
+
+
+def test_brackets_in_a_path_are_letters(library: Library, media: Path):
+    (media / "[2023] trip").mkdir()
+    write_picture(media / "[2023] trip" / "red.png", (210, 0, 0))
+    library.add([media], settings=SETTINGS)
+    for path in ("[2023] trip", "*/[2023]*"):
+        assert [Path(hit.media).parent.name for hit in library.search("cat", path=path).hits] == ["[2023] trip"]
+
+
+@pytest.mark.parametrize("name", ["start", "end", "min_seconds", "max_seconds"])
+def test_what_is_no_number_of_seconds_is_refused(library: Library, name: str):
+    with pytest.raises(ValueError, match="no number"):
+        library.search("cat", **{name: float("nan")})
+
+
+def test_an_index_that_may_not_be_opened_is_not_called_damaged(library: Library, monkeypatch: pytest.MonkeyPatch):
+    library.close()
+
+    def closed(*_: Any, **__: Any) -> Any:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr(sqlite3, "connect", closed)
+    with pytest.raises(IndexFolderError, match="check its rights"):
+        Library.open(library.folder)
 
 
 def test_what_is_no_index_is_refused(tmp_path: Path, tiny_embedder: Embedder):

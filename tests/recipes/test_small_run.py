@@ -108,9 +108,7 @@ def test_a_y_encoder_without_a_rate_stands_still(
     still = [f"{stage}.optim.y_encoder_factor=0" for stage in ("pictures", "clips", "queries")]
     few = settings(*still)
     keep_settings(tmp_path, few)
-    made = SmallRun(
-        corpus, tmp_path, settings=few, ingredients=ingredients, model=tiny_folder, device="cpu"
-    ).through()
+    made = SmallRun(corpus, tmp_path, settings=few, ingredients=ingredients, model=tiny_folder, device="cpu").through()
     changed = changed_parts_of(tiny_folder, made)
     assert "predictor" in changed and "y_encoder" not in changed
 

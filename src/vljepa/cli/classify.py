@@ -24,6 +24,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Rank the labels for each medium."""
+    from vljepa.library.walk import check_paths
     from vljepa.tasks.candidates import checked_candidates
 
     labels = texts_of(options.labels, options.labels_file)
@@ -34,6 +35,7 @@ def run(options: Namespace) -> None:
         raise ValueError(f"--top is {options.top}: give 1 or more")
     model = open_model(options)
     results: list[dict[str, Any]] = []
+    check_paths(options.media)
     for path in options.media:
         found = model.classify(path, labels, query=options.query, start=options.start, end=options.end)
         top = options.top or (len(labels) if options.json else SHOWN)

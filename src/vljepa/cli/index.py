@@ -47,9 +47,12 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Index, with a line of progress, then say what became of the files."""
-    from vljepa.library import Library
+    from vljepa.library import IndexSettings, Library
     from vljepa.library.library import rebuild
+    from vljepa.library.walk import check_paths
 
+    check_paths(options.paths)
+    IndexSettings(**_given(options))
     embedder = open_model(options).embedder
     if options.rebuild:
         rebuild(options.into, embedder, engine=options.engine)
@@ -72,8 +75,12 @@ def _settings(options: Namespace, library: "Library") -> "IndexSettings | None":
     """None where nothing was said of them: then they stay as they are."""
     from dataclasses import replace
 
-    given = {name: getattr(options, name) for name in SETTINGS if getattr(options, name) is not None}
+    given = _given(options)
     return replace(library.settings, **given) if given else None
+
+
+def _given(options: Namespace) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in SETTINGS if getattr(options, name) is not None}
 
 
 def _say(indexed: "Indexed", *, as_json: bool) -> None:

@@ -85,7 +85,7 @@ def texts_of(given: list[str] | None, file: Path | None) -> list[str]:
 
 def _lines(file: Path) -> list[str]:
     if not file.is_file():
-        raise ValueError(f"there is no labels file {file}: check the path")
+        raise ValueError(f"there is no file {file}: check the path")
     content = file.read_bytes()
     # Notepad's "Unicode" is UTF-16 with a mark at its beginning, which leaves no doubt.
     encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"

@@ -44,13 +44,17 @@ def check_can_write(path: Path, *, read: Iterable[str | Path] = ()) -> None:
 def write_whole(path: Path, content: bytes) -> None:
     """The file with this content, or, where that fails, what was there before. ValueError says why it failed."""
     check_can_write(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Behind a link lies the file that is meant; a device or a pipe takes what it is given and stays what it is.
+    path = path.resolve()
+    is_device = path.exists() and not path.is_file()
+    aside = path if is_device else path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        aside.write_bytes(content)
+        aside.replace(path)
     except OSError as error:
         with suppress(OSError):
-            temporary.unlink()
+            if not is_device:
+                aside.unlink()
         raise ValueError(f"{path} could not be written ({error.strerror}): free space or name another file") from error
 
 

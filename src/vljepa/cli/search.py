@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from vljepa.library import Found, Hit
 
+PAGES = (".html", ".htm")
+
 
 def add_options(parser: ArgumentParser) -> None:
     """What to look for, where, and how many."""
@@ -40,6 +42,8 @@ def run(options: Namespace) -> None:
     from vljepa.library import Library
 
     if options.show:
+        if Path(options.show).suffix.lower() not in PAGES:
+            raise ValueError(f"--show writes a page, and {options.show} does not end with .html: name it so")
         check_can_write(Path(options.show), read=[options.like] if options.like else [])
     Library.open(options.folder).close()  # says at once where there is none
     with Library.open(options.folder, open_model(options).embedder) as library:

@@ -1,5 +1,6 @@
 """Videos: frames at given seconds, or one frame every so often, from all that `sources` opens."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -238,6 +239,8 @@ def iterate(
 
 
 def _check_range(start: float | None, end: float | None, *, name: str) -> None:
+    if math.isnan(start or 0.0) or math.isnan(end or 0.0):
+        raise MediaError(f"{name}: the start or the end is no number: give seconds")
     if start is not None and start < 0:
         raise MediaError(f"{name}: the start is {start:g} s: give 0 or more")
     if end is not None and end < (start or 0.0):

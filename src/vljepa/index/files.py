@@ -16,17 +16,29 @@ def connect(path: Path) -> sqlite3.Connection:
 
     Statements commit by themselves unless they stand inside `transaction`.
     """
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
+    except sqlite3.OperationalError as error:
+        raise _closed(path, error) from error
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
+    except sqlite3.OperationalError as error:
+        connection.close()
+        raise _closed(path, error) from error
     except sqlite3.DatabaseError as error:
         connection.close()
         raise IndexFolderError(
             f"{path} is damaged or no index ({error}): delete the folder, and index again"
         ) from error
     return connection
+
+
+def _closed(path: Path, error: sqlite3.OperationalError) -> IndexFolderError:
+    return IndexFolderError(
+        f"{path} could not be opened ({error}): check its rights and its folder's (searching writes beside it, too)"
+    )
 
 
 @contextmanager

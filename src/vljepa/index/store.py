@@ -194,6 +194,10 @@ class Store:
                 found[number] = segment
         return found
 
+    def num_vectors(self) -> int:
+        """How many vectors there are rows for."""
+        return int(self._select("SELECT count(*) FROM vectors")[0][0])
+
     def vectors(self, segment: int) -> Ids:
         """The numbers of a segment's vectors."""
         rows = self._select("SELECT id FROM vectors WHERE segment = ? ORDER BY id", segment)

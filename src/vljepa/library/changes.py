@@ -53,6 +53,7 @@ class Changes:
         self._failed = {failure.path: failure for failure in self.store.failures()}
         self._here: set[str] = set()
         self._on_its_way: dict[str, list[FileFacts]] = {}
+        self._digests: dict[str, str] = {}
 
     def to_look_at(self, paths: Sequence[Path]) -> Iterator[FileFacts]:
         """The files that the model has to see, with the sha256 of their content, read some files ahead."""
@@ -97,6 +98,7 @@ class Changes:
             self._on_its_way[file.sha256].append(file)
         elif not self._copy(file):
             self._on_its_way[file.sha256] = []
+            self._digests[file.path] = file.sha256
             yield file
 
     def _rename(self, medium: Medium, file: FileFacts) -> None:
@@ -135,8 +137,8 @@ class Changes:
             return False
         if (facts.st_size, facts.st_mtime_ns) == (file.size, file.mtime_ns):
             return True
-        # Noted with its old size, so that the next run looks at it again.
-        self.fail(
+        # Noted with its old size, so that the next run looks at it again; and at its copies, which stay as they are.
+        self._fail_alone(
             Failure(
                 path=file.path,
                 size=file.size,
@@ -148,6 +150,12 @@ class Changes:
 
     def fail(self, failure: Failure) -> None:
         """Note that a file cannot be used, and its copies with it."""
+        self._fail_alone(failure)
+        for twin in self._on_its_way.pop(self._digests.get(failure.path, ""), []):
+            error = failure.error.replace(failure.path, twin.path)
+            self._fail_alone(Failure(path=twin.path, size=twin.size, mtime_ns=twin.mtime_ns, error=error))
+
+    def _fail_alone(self, failure: Failure) -> None:
         self.store.fail(failure)
         self._note_failure(failure)
         if failure.path in self._known:  # what it once held is no longer there

@@ -1,6 +1,8 @@
 """From what is asked to moments: candidates of the engine, their probabilities, near-duplicates merged, questions."""
 
 import fnmatch
+import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from vljepa.data.errors import MediaError
 from vljepa.embedder import Embedder
 from vljepa.index.engines.protocol import Engine, Where
 from vljepa.index.records import Medium, SegmentRow
@@ -23,6 +26,7 @@ MOST_HITS = 1000
 # Candidates for each hit: some fall away as near-duplicates or change places when they are asked a question.
 _CANDIDATES, _SPARE = 4, 32
 SAME_COSINE = 0.98
+logger = logging.getLogger(__name__)
 # So many times the hits that are wanted are asked a question.
 _ASKED_AGAIN = 3
 
@@ -51,8 +55,14 @@ class Asked:
         if not 1 <= self.top <= MOST_HITS:
             raise ValueError(f"{self.top} hits are asked for: ask for 1 to {MOST_HITS}")
         for low, high, what in ((self.start, self.end, "range"), (self.min_seconds, self.max_seconds, "length")):
-            if low is not None and high is not None and low > high:
-                raise ValueError(f"the {what} begins at {low:g} s and ends at {high:g} s: swap them")
+            _check_order(low, high, what)
+
+
+def _check_order(low: float | None, high: float | None, what: str) -> None:
+    if math.isnan(low or 0.0) or math.isnan(high or 0.0):
+        raise ValueError(f"the {what} begins or ends at what is no number: give seconds")
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"the {what} begins at {low:g} s and ends at {high:g} s: swap them")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +126,7 @@ def _allowed(asked: Asked, media: Callable[[], Sequence[Medium]]) -> list[int] |
     high = float("inf") if asked.max_seconds is None else asked.max_seconds
     pattern = "*" if asked.path is None else asked.path
     pattern = pattern if "*" in pattern or "?" in pattern else f"*{pattern}*"
+    pattern = pattern.replace("[", "[[]")  # a bracket is a letter like any other
     return [
         medium.id for medium in media() if low <= medium.seconds <= high and fnmatch.fnmatchcase(medium.path, pattern)
     ]
@@ -172,7 +183,7 @@ def _asked_again(hits: Sequence[Hit], asked: Asked, embedder: Embedder) -> list[
     """The hits by how well what they answer to the question fits the text, or else what the example answers to it."""
     assert asked.question is not None, "the caller has asked whether there is one"
     question = asked.question.strip()
-    clips = [_clip(hit, embedder) for hit in hits]
+    hits, clips = _still_there(hits, embedder)
     if not clips:
         return []
     if asked.text is not None:
@@ -190,6 +201,19 @@ def _asked_again(hits: Sequence[Hit], asked: Asked, embedder: Embedder) -> list[
         for hit, cosine in zip(hits, cosines, strict=True)
     ]
     return sorted(again, key=lambda hit: -hit.score)
+
+
+def _still_there(hits: Sequence[Hit], embedder: Embedder) -> tuple[list[Hit], list[Clip]]:
+    """Hits whose media can still be read, and what they show; the others are told of."""
+    there: list[Hit] = []
+    clips: list[Clip] = []
+    for hit in hits:
+        try:
+            clips.append(_clip(hit, embedder))
+            there.append(hit)
+        except MediaError as error:
+            logger.warning("a hit cannot be asked (%s): bring the library up to date with `vljepa index`", error)
+    return there, clips
 
 
 def _clip(hit: Hit, embedder: Embedder) -> Clip:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vljepa.config import settings_from
 from vljepa.embedder import Embedder
-from vljepa.index.engines.opened import DEFAULT, open_engine
+from vljepa.index.engines.opened import DEFAULT, open_engine, settled
 from vljepa.index.errors import IndexFolderError
 from vljepa.index.files import told_when_full
 from vljepa.index.records import Failure, FileFacts, Medium, NewMedium, SegmentRow
@@ -78,12 +78,15 @@ class Library:
             facts = store.facts()
             if embedder is not None:
                 _check_model(folder, facts, embedder)
-            if engine is not None and engine != facts["engine"]:
+            if engine is not None and settled(engine) != facts["engine"]:
                 raise IndexFolderError(
                     f"{folder} keeps its vectors in {facts['engine']}, not in {engine}: leave --engine out, "
                     "or index into another folder"
                 )
-            return cls(folder, store, embedder)
+            library = cls(folder, store, embedder)
+            if embedder is not None:
+                library._check_vectors()
+            return library
         except BaseException:
             store.close()
             raise
@@ -231,6 +234,16 @@ class Library:
         packed = self._store.timeline(media)
         return None if packed is None else Timeline.from_bytes(packed)
 
+    def _check_vectors(self) -> None:
+        """IndexFolderError where the engine has lost vectors. Rows are counted twice, since somebody may be writing."""
+        before, held = self._store.num_vectors(), self._engine.stats().count
+        known = min(before, self._store.num_vectors())
+        if held < known:
+            raise IndexFolderError(
+                f"{self.folder} knows of {known} vectors, of which {held} are in its engine {self._facts['engine']}: "
+                f"bring them back, or make them anew: {_command_to_rebuild(self.folder, self._facts)}"
+            )
+
     def _model(self) -> Embedder:
         if self.embedder is None:
             raise ValueError("the library was opened without a model: give one to Library.open")
@@ -248,13 +261,13 @@ def _is_made(folder: Path) -> bool:
         store.close()
 
 
-def _create(folder: Path, embedder: Embedder | None, engine: str) -> None:
-    """An empty library that knows who may write into it."""
+def _create(folder: Path, embedder: Embedder | None, engine: str, settings: str | None = None) -> None:
+    """An empty library that knows who may write into it; `settings` as they are kept, None for the defaults."""
     if embedder is None:
         raise ValueError("a new library needs the model that will fill it: give one to Library.open")
     with told_when_full(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    library = uuid.uuid4().hex[:12]
+    library, engine = uuid.uuid4().hex[:12], settled(engine)
     # Before there is a library: an engine that cannot be opened must not leave half of one.
     open_engine(engine, folder=folder, dim=embedder.dim, collection=f"vljepa_{library}").close()
     store = Store(folder)
@@ -264,14 +277,16 @@ def _create(folder: Path, embedder: Embedder | None, engine: str) -> None:
         processor=_processor(embedder),
         dim=str(embedder.dim),
         engine=engine,
-        settings=json.dumps(IndexSettings().to_facts()),
+        settings=settings or json.dumps(IndexSettings().to_facts()),
         roots="[]",
     )
     store.close()
 
 
 def rebuild(folder: Path, embedder: Embedder, *, engine: str | None = None) -> None:
-    """Empty a library and hand it to this model; its settings and its engine stay."""
+    """Empty a library, if there is one, and hand it to this model; its settings and its engine stay."""
+    if not _is_made(folder):
+        return
     with writer_lock(folder, error=IndexFolderError), suppress(FileNotFoundError):
         library = Library.open(folder)
         facts = library._facts
@@ -279,7 +294,7 @@ def rebuild(folder: Path, embedder: Embedder, *, engine: str | None = None) -> N
         library.close()
         for path in [*folder.glob("library.sqlite*"), *folder.glob("vectors*")]:
             path.unlink()
-    _create(folder, embedder, engine or facts["engine"])
+    _create(folder, embedder, engine or facts["engine"], facts["settings"])
 
 
 def _model_name(embedder: Embedder) -> str:
@@ -296,12 +311,16 @@ def _check_model(folder: Path, facts: dict[str, str], embedder: Embedder) -> Non
     given = (_model_name(embedder), _processor(embedder), str(embedder.dim))
     if given == (facts["model"], facts["processor"], facts["dim"]):
         return
-    roots = " ".join(map(_quoted, json.loads(facts["roots"]))) or "PATHS"
     raise IndexFolderError(
         f"{folder} was made by the model {facts['model']} (processor {facts['processor']}), and this one is {given[0]} "
         f"(processor {given[1]}): give that model, or rebuild it with this one: "
-        f"vljepa index {roots} --into {_quoted(folder)} --rebuild"
+        f"{_command_to_rebuild(folder, facts)}"
     )
+
+
+def _command_to_rebuild(folder: Path, facts: dict[str, str]) -> str:
+    roots = " ".join(map(_quoted, json.loads(facts["roots"]))) or "PATHS"
+    return f"vljepa index {roots} --into {_quoted(folder)} --rebuild"
 
 
 def _quoted(path: Path | str) -> str:

@@ -33,6 +33,8 @@ Looked = NewMedium | Failure
 _OPENED_AHEAD = 2 * CLIPS_AT_ONCE
 _SECONDS_A_THUMBNAIL = 1.0
 _JPEG_QUALITY = 80
+# Pixels; the format has no room for more.
+_JPEG_LONGEST = 65_500
 
 
 @dataclass(kw_only=True)
@@ -198,7 +200,7 @@ class _Work:
             return []
         except StopIteration:
             return [self._finished(film)]
-        except MediaError as error:
+        except (MediaError, OSError) as error:
             self._leave(film)
             return [failure_of(film.file, error)]
         finally:
@@ -285,6 +287,7 @@ def jpeg(frame: UInt8[Tensor, "height width 3"], side: int) -> bytes:
     """A small JPEG of a frame, with a short side of `side`."""
     image = Image.fromarray(frame.numpy())
     scale = side / min(image.size)
+    scale = min(scale, _JPEG_LONGEST / max(image.size))
     if scale < 1:
         image = image.resize((max(round(image.width * scale), 1), max(round(image.height * scale), 1)))
     packed = io.BytesIO()

@@ -28,6 +28,13 @@ _MORE = (
 )
 
 
+def check_paths(paths: Sequence[Path | str]) -> None:
+    """MediaError for a path that leads nowhere."""
+    for path in paths:
+        if not os.path.exists(path):
+            raise MediaError(f"{path}: there is no such file or folder: check the path")
+
+
 @dataclass(kw_only=True)
 class Walk:
     """What was met on the way besides media: folders that could not be read, files whose names are not of media."""
@@ -43,8 +50,7 @@ class Walk:
         suffixes = media_suffixes()
         seen: set[str] = set()
         for path in map(absolute, paths):
-            if not os.path.exists(path):
-                raise MediaError(f"{path}: there is no such file or folder: check the path")
+            check_paths([path])
             found = self._below(path, suffixes) if os.path.isdir(path) else iter([path])
             for file in found:
                 if file not in seen:

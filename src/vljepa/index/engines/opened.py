@@ -19,6 +19,12 @@ _KINDS = {
 EXAMPLES = "flat, qdrant:FOLDER, qdrant:http://host:6333, lancedb:FOLDER, milvus:FILE.db, pgvector:postgresql://..."
 
 
+def settled(name: str) -> str:
+    """The name with a folder or file in it made absolute, so that it means the same from wherever it is opened."""
+    kind, colon, where = name.partition(":")
+    return name if not where or "://" in where else f"{kind}{colon}{Path(where).absolute()}"
+
+
 def open_engine(name: str, *, folder: Path, dim: int, collection: str) -> Engine:
     """The engine that a name speaks of; `folder` is the library's, `collection` what its vectors are kept under.
 
