@@ -1,5 +1,6 @@
 """Clips around triggers: the right seconds, in bounded memory, whole or not at all."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,8 @@ def grey(second: float) -> torch.Tensor:
     return torch.full((32, 48, 3), int(second * 10) % 250, dtype=torch.uint8)
 
 
-def firing(start: float) -> Firing:
-    return Firing(text="A person falls / über", start=start, end=start + 2, score=4.0)
+def firing(start: float, text: str = "A person falls / über") -> Firing:
+    return Firing(text=text, start=start, end=start + 2, score=4.0)
 
 
 def seen(clips: EventClips, *, until: float, begin: float = 0.0) -> None:
@@ -59,6 +60,39 @@ def test_what_is_cut_short_by_the_end_is_saved_too(tmp_path: Path) -> None:
     assert (clip.start, clip.end) == (0.0, 2.75)
 
 
+def test_no_clip_is_written_over_another(tmp_path: Path) -> None:
+    long = "a person with a red bag walks through the door"
+    names = []
+    for _ in range(2):  # a second watching into the same folder
+        clips = EventClips(ClipSettings(folder=tmp_path), rate=RATE, ahead=4.0)
+        seen(clips, until=3.0)
+        for text in (long, f"{long} twice"):
+            clips.want(firing(0.5, text))
+        names += [clip.path.name for clip in clips.write(all_of_them=True)]
+    first = "0000000.50-a-person-with-a-red-bag-walks-through-th"
+    assert names == [f"{first}.mp4", f"{first}-2.mp4", f"{first}-3.mp4", f"{first}-4.mp4"]
+    assert {path.name for path in tmp_path.iterdir()} == set(names)
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_watched(
+    tiny_embedder: Embedder, video: Path, tmp_path: Path
+) -> None:
+    settings = WatchSettings(triggers=TriggerSettings(texts=("a cat",)), clips=ClipSettings(folder=video / "inside"))
+    reached: list[float] = []
+    with pytest.raises(ValueError, match="no clips can be saved in"):
+        list(watch(video, tiny_embedder, settings=settings, progress=reached.append))
+    assert reached == []
+
+
+def test_a_sliver_longer_than_jpeg_can_be_is_saved_smaller(tmp_path: Path) -> None:
+    clips = EventClips(ClipSettings(folder=tmp_path), rate=RATE, ahead=1.0)
+    for number in range(3):
+        clips.see(number / RATE, torch.zeros(32, 70_000, 3, dtype=torch.uint8))
+    clips.want(firing(0.0))
+    (clip,) = clips.write(all_of_them=True)
+    assert (probe(clip.path).width, probe(clip.path).height) == (4096, 2)
+
+
 def test_watch_tells_the_clip_of_a_trigger(tiny_embedder: Embedder, video: Path, tmp_path: Path) -> None:
     texts = ("a cat", "red", "left", "what colour", "a dog opens", "blue ball")
     settings = WatchSettings(
@@ -87,7 +121,13 @@ def test_a_folder_that_is_none_or_cannot_be_written_is_one_sentence(tmp_path: Pa
     file.touch()
     with pytest.raises(ValueError, match="is no folder"):
         ClipSettings(folder=file)
-    clips = EventClips(ClipSettings(folder=file / "inside"), rate=RATE, ahead=1.0)
+    with pytest.raises(ValueError, match=r"no clips can be saved in .*inside \(Not a directory\): name another folder"):
+        EventClips(ClipSettings(folder=file / "inside"), rate=RATE, ahead=1.0)
+    folder = tmp_path / "folder"
+    clips = EventClips(ClipSettings(folder=folder), rate=RATE, ahead=1.0)
+    assert list(folder.iterdir()) == []
+    shutil.rmtree(folder)
+    folder.touch()
     seen(clips, until=3.0)
     clips.want(firing(0.0))
     with pytest.raises(ValueError, match=r"could not be written .*: free space or name another folder"):

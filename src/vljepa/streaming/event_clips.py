@@ -1,16 +1,18 @@
 """Saved clips: what was seen around a trigger, some seconds before and after it, as MP4s in a folder.
 
 Kept are the frames that the model looks at (a few a second, at its size), as JPEG: memory is bounded, and every source,
-a camera as well as a file, can be saved.
+a camera as well as a file, can be saved. A clip that is there already stays: the next of that name gets a number.
 """
 
 import io
 import os
 import re
+import tempfile
 import threading
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +27,8 @@ from vljepa.streaming.triggers import Firing
 LONGEST = 120.0
 _QUALITY = 90
 _NAME_LENGTH = 40
+# JPEG ends at 65500 and H.264 before that; this many pixels every player shows. Only slivers are ever as long.
+_LONGEST_SIDE = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +67,11 @@ class EventClips:
     """Frames in from the thread that reads, firings in from the one that computes; clips out when they are complete.
 
     `rate` is how many frames a second come, `ahead` how many seconds the reader may be ahead of the firings. Frames are
-    held for before + after + ahead seconds, and never longer.
+    held for before + after + ahead seconds, and never longer. The folder is made; ValueError where it cannot be.
     """
 
     def __init__(self, settings: ClipSettings, *, rate: float, ahead: float) -> None:
+        _make(settings.folder)
         self.settings = settings
         self._rate = rate
         self._most = max(1, round((settings.before + settings.after + ahead) * rate) + 1)
@@ -81,8 +86,9 @@ class EventClips:
 
     def see(self, seconds: float, frame: UInt8[Tensor, "height width 3"]) -> None:
         """The next frame of the stream."""
-        content = io.BytesIO()
-        Image.fromarray(frame.numpy()).save(content, "JPEG", quality=_QUALITY)
+        content, picture = io.BytesIO(), Image.fromarray(frame.numpy())
+        picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
+        picture.save(content, "JPEG", quality=_QUALITY)
         with self._lock:
             self._frames.append((seconds, content.getvalue()))
 
@@ -110,7 +116,7 @@ class EventClips:
         pictures = [np.asarray(Image.open(io.BytesIO(frame))) for _, frame in chosen]
         # A stream may change its size on the way: the clip keeps that of its first frame.
         same = [picture for picture in pictures if picture.shape == pictures[0].shape]
-        path = self.settings.folder / _name(wanted.firing)
+        path = _free(self.settings.folder / _name(wanted.firing))
         _write_whole(path, encode_mp4(np.stack(same), fps=self._rate))
         return SavedClip(text=wanted.firing.text, path=path, start=chosen[0][0], end=chosen[-1][0])
 
@@ -119,6 +125,22 @@ def _name(firing: Firing) -> str:
     """The window's second, then the words of the trigger as file names may have them."""
     words = re.sub(r"\W+", "-", firing.text.lower()).strip("-")[:_NAME_LENGTH].strip("-")
     return f"{firing.start:010.2f}-{words or 'trigger'}.mp4"
+
+
+def _free(path: Path) -> Path:
+    """The path, or with -2, -3 ... where there is a clip: of an earlier watching, or of words that begin alike."""
+    numbered = (path.with_stem(f"{path.stem}-{number}") for number in count(2))
+    return next(free for free in chain([path], numbered) if not free.exists())
+
+
+def _make(folder: Path) -> None:
+    """Make the folder and a file in it, which goes at once: before hours are watched that end in an error."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(f"no clips can be saved in {folder} ({error.strerror}): name another folder") from error
 
 
 def _write_whole(path: Path, content: bytes) -> None:
