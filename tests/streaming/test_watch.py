@@ -185,6 +185,27 @@ def test_ctrl_c_while_decoding_loses_no_segment(fluent: Embedder, three_colours:
     assert segments[-1]["end"] == pytest.approx(summary["seconds_media"])
 
 
+def test_ctrl_c_in_the_last_decoding_tells_what_was_decoded_and_the_rest_without_words(
+    fluent: Embedder, video: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("vljepa.streaming.narrator.DECODES_AT_ONCE", 2)
+    places = iter(range(100))
+
+    def stop_at_the_fifth(embeddings: torch.Tensor) -> list[str]:
+        said = [f"thing {next(places)}" for _ in embeddings]
+        if "thing 4" in said:
+            raise KeyboardInterrupt
+        return said
+
+    monkeypatch.setattr(fluent, "decode", stop_at_the_fifth)
+    *segments, summary = list(watch(video, fluent, settings=WatchSettings(decode="every")))
+    captions = [event["caption"] for event in segments]
+    assert captions == [*(f"thing {place}" for place in range(4)), *[None] * (summary["windows"] - 4)]
+    assert len(captions) > 4
+    assert summary["interrupted"]
+    assert summary["decodes"] == 4
+
+
 def test_descriptions_told_in_pieces_are_those_told_at_once(fluent: Embedder):
     rows = torch.eye(fluent.dim)[[0, 0, 1, 1, 1, 2, 0]]
     points = decode_points("every", rows, times=[(float(place), float(place + 1)) for place in range(7)])

@@ -1,13 +1,13 @@
 """Decode points in, descriptions out: neighbours that say the same become one, also while the stream is running."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 import torch
 
-from vljepa.embedder import Embedder
+from vljepa.embedder import DECODES_AT_ONCE, Embedder
 from vljepa.streaming.selective import DecodePoint
 
 
@@ -37,24 +37,28 @@ class Narrator:
         self._waiting: list[DecodePoint] = []
         self._held: list[Description] = []
 
-    def tell(self, points: Sequence[DecodePoint]) -> list[Description]:
-        """Decode the next points, in time order: the descriptions that are finished by them."""
+    def tell(self, points: Sequence[DecodePoint]) -> Iterator[Description]:
+        """Decode the next points, in time order, while this is iterated: the descriptions that are finished by them.
+
+        They come some at a time, so that what stops the decoding costs none of those before it.
+        """
         # Kept until they are told, so that Ctrl-C in the middle of decoding loses none of them.
         self._waiting += points
-        if not self._waiting:
-            return []
-        if self._silent:
-            told = [_description(point, caption=None, fidelity=None) for point in self._waiting]
-        else:
-            *told, latest = joined([*self._held, *self._decoded(self._waiting)])
-            self._held = [latest]
-        self._waiting = []
-        return told
+        while self._waiting:
+            some = self._waiting[:DECODES_AT_ONCE]
+            if self._silent:
+                told = list(map(_undecoded, some))
+            else:
+                *told, latest = joined([*self._held, *self._decoded(some)])
+                self._held = [latest]
+            self._waiting = self._waiting[DECODES_AT_ONCE:]
+            yield from told
 
     def finish(self) -> list[Description]:
-        """What was held back; the stream is over."""
-        held, self._held = self._held, []
-        return held
+        """What was held back, then, without captions, what was never decoded; the stream is over."""
+        left = [*self._held, *map(_undecoded, self._waiting)]
+        self._held, self._waiting = [], []
+        return left
 
     def _decoded(self, points: Sequence[DecodePoint]) -> list[Description]:
         embeddings = torch.stack([point.embedding for point in points])
@@ -85,6 +89,10 @@ def joined(descriptions: Iterable[Description]) -> list[Description]:
             )
         )
     return merged
+
+
+def _undecoded(point: DecodePoint) -> Description:
+    return _description(point, caption=None, fidelity=None)
 
 
 def _description(point: DecodePoint, *, caption: str | None, fidelity: float | None) -> Description:

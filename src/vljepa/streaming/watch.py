@@ -6,7 +6,7 @@ it fires, {"event": "clip", ...} when one was saved, {"event": "window", ...} fo
 """
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -92,8 +92,8 @@ def watch(
     With `online` a segment is told soon after its end, when the next one turns out to say something else; without it
     everything is embedded before the first is known, since the whole stream is looked at. Triggers fire on
     the window that they are true of; clips around them are told when they are saved. Ctrl-C ends the watching, and what
-    was seen until then is told. `progress` hears the second that was reached; `see` gets the frames that are looked at,
-    on the thread that reads.
+    was seen until then is told; in the last decoding it ends that, and the rest is told without captions. `progress`
+    hears the second that was reached; `see` gets the frames that are looked at, on the thread that reads.
     """
     settings = settings or WatchSettings()
     triggers = Triggers(settings.triggers, encode=embedder.texts)
@@ -109,18 +109,18 @@ def watch(
             clips.see(seconds, frame)
 
     looked = embedded_windows(source, embedder, settings=settings, watched=watched, progress=progress, see=look)
-    with closing(looked) as found:
-        try:
-            for embeddings, times in found:
-                fired = triggers.push(embeddings, times)
-                yield from map(_trigger_event, fired)
-                yield from map(_clip_event, _saved(clips, fired))
-                yield from map(_segment_event, narrator.tell(pushed(chooser, embeddings, times)))
-                yield from trace.told(embeddings, times, decodes=narrator.decodes)
-        except KeyboardInterrupt:  # in the middle of decoding; the windows have their own
-            watched.interrupted = True
-    yield from map(_clip_event, clips.write(all_of_them=True) if clips else [])
-    yield from map(_segment_event, [*narrator.tell(chooser.flush()), *narrator.finish()])
+    with closing(looked) as found, _until_ctrl_c(watched):  # in the middle of decoding; the windows have their own
+        for embeddings, times in found:
+            fired = triggers.push(embeddings, times)
+            yield from map(_trigger_event, fired)
+            yield from map(_clip_event, _saved(clips, fired))
+            yield from map(_segment_event, narrator.tell(pushed(chooser, embeddings, times)))
+            yield from trace.told(embeddings, times, decodes=narrator.decodes)
+    with _until_ctrl_c(watched):
+        yield from map(_clip_event, clips.write(all_of_them=True) if clips else [])
+    with _until_ctrl_c(watched):
+        yield from map(_segment_event, narrator.tell(chooser.flush()))
+    yield from map(_segment_event, narrator.finish())
     yield _summary_event(watched, narrator)
 
 
@@ -132,6 +132,15 @@ def described(stream: Stream, embedder: Embedder, *, decode: Decode, rate: float
     narrator = Narrator(embedder, silent=decode == "never")
     told = [*narrator.tell(points), *narrator.finish()]
     return Described(descriptions=tuple(told), decodes=narrator.decodes, seconds_decode=narrator.seconds_decode)
+
+
+@contextmanager
+def _until_ctrl_c(watched: Watched) -> Iterator[None]:
+    """Ctrl-C ends what is inside and no more: what was seen until then is still worth telling."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        watched.interrupted = True
 
 
 def _clips(settings: WatchSettings, embedder: Embedder) -> EventClips | None:
