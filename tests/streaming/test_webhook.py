@@ -1,5 +1,6 @@
 """Events posted to servers that answer, refuse, fail for a while, or hang: the stream never waits for them."""
 
+import base64
 import json
 import threading
 import time
@@ -9,6 +10,7 @@ import pytest
 from tests.servers import Visit, serving
 
 from vljepa.streaming import webhook
+from vljepa.streaming.web import sendable
 from vljepa.streaming.webhook import Webhook
 
 
@@ -28,10 +30,14 @@ class Answers:
 
     def __init__(self, *statuses: int) -> None:
         self.statuses, self.arrived = list(statuses), []
+        self.paths: list[str] = []
+        self.secrets: list[str | None] = []
 
     def __call__(self, visit: Visit) -> None:
         assert (visit.command, visit.headers["Content-Type"]) == ("POST", "application/json; charset=utf-8")
         self.arrived.append(json.loads(visit.body()))
+        self.paths.append(visit.path)
+        self.secrets.append(visit.headers["Authorization"])
         visit.send(status=self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0])
 
 
@@ -45,6 +51,30 @@ def test_events_arrive_in_order(caplog: pytest.LogCaptureFixture):
     assert answers.arrived == [event(number) for number in range(10)]
     assert sink.undelivered == 0
     assert caplog.text == ""
+
+
+def test_an_address_with_other_letters_and_a_password_is_sent_as_http_wants_it(caplog: pytest.LogCaptureFixture):
+    answers = Answers(204, 403)
+    with serving(answers) as address:
+        host = address.removeprefix("http://")
+        sink = Webhook(f"http://m%40e:gehe%3Aim@{host}/tür/a%20b?wort=ä#hier")
+        sink.put(event(1))
+        sink.put(event(2))
+        sink.close()
+    assert answers.paths == ["/t%C3%BCr/a%20b?wort=%C3%A4"] * 2
+    assert answers.secrets == [f"Basic {base64.b64encode(b'm@e:gehe:im').decode()}"] * 2
+    assert f"did not reach {address}/tür" in caplog.text and "gehe" not in caplog.text
+
+
+def test_an_event_that_cannot_be_posted_costs_only_itself(caplog: pytest.LogCaptureFixture):
+    answers = Answers(204)
+    with serving(answers) as address:
+        sink = Webhook(address)
+        sink.put({"event": "clip", "path": "\udcff.mp4"})
+        sink.put(event(2))
+        sink.close()
+    assert answers.arrived == [event(2)]
+    assert f"1 of 2 events did not reach {address} (UnicodeEncodeError: " in caplog.text
 
 
 def test_a_server_that_fails_for_a_while_gets_the_event_again():
@@ -107,7 +137,21 @@ def test_nobody_listens(caplog: pytest.LogCaptureFixture):
     assert "1 of 1 events did not reach" in caplog.text and "Connection refused" in caplog.text
 
 
-@pytest.mark.parametrize("address", ["host/path", "ftp://host/path", "http://", ""])
+@pytest.mark.parametrize("address", ["host/path", "ftp://host/path", "http://", "", "http://[::1"])
 def test_what_is_no_address(address: str):
     with pytest.raises(ValueError, match="is no address to post to: write http://host/path"):
         Webhook(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"), [(f"http://me:gehe@{'a' * 64}.de/", "label"), ("http://host:door/path", "[Pp]ort")]
+)
+def test_a_host_or_port_that_cannot_be_one_is_told_when_the_address_is_read(address: str, reason: str):
+    with pytest.raises(ValueError, match=rf"has no usable host or port \(.*{reason}.*\): write http") as told:
+        Webhook(address)
+    assert "gehe" not in str(told.value)
+
+
+def test_hosts_as_http_names_them():
+    assert sendable("https://bücher.example:8443")[0] == "https://xn--bcher-kva.example:8443"
+    assert sendable("http://[::1]:80/a") == ("http://[::1]:80/a", {})

@@ -11,7 +11,7 @@ from urllib.request import Request
 from vljepa.data.errors import name_of
 from vljepa.streaming.sinks import json_text
 from vljepa.streaming.watch import Event
-from vljepa.streaming.web import is_web_address, opener
+from vljepa.streaming.web import is_web_address, opener, sendable
 
 logger = logging.getLogger(__name__)
 
@@ -27,13 +27,20 @@ class Webhook:
     """A sink that posts every event as JSON to an address, in order, and tries again where that may help.
 
     What does not fit into the queue of QUEUED_EVENTS, is refused, or has not arrived GRACE seconds after `close` is
-    counted in `undelivered` and told to the log. ValueError for an address that is not http:// or https://.
+    counted in `undelivered` and told to the log. A user:password@ in the address is sent as basic authorization.
+    ValueError for an address that is not http:// or https://, or whose host or port cannot be one.
     """
 
     def __init__(self, address: str) -> None:
         if not is_web_address(address):
             raise ValueError(f"{name_of(address)} is no address to post to: write http://host/path or https://...")
-        self._address = address
+        try:
+            self._target, self._headers = sendable(address)
+        except ValueError as error:
+            raise ValueError(
+                f"{name_of(address)} has no usable host or port ({error}): write http://host/path or https://..."
+            ) from error
+        self._name = name_of(address)
         self._given = self._delivered = 0
         self._reason = "no answer yet"
         self._queue: Queue[Event] = Queue(QUEUED_EVENTS)
@@ -63,7 +70,7 @@ class Webhook:
                 "%d of %d events did not reach %s (%s): check the server",
                 self.undelivered,
                 self._given,
-                name_of(self._address),
+                self._name,
                 self._reason,
             )
 
@@ -75,7 +82,10 @@ class Webhook:
                 if self._closing.is_set():
                     return
                 continue
-            self._deliver(json_text(event).encode())
+            try:
+                self._deliver(json_text(event).encode())
+            except Exception as error:  # whatever was wrong with this one, those after it get their chance
+                self._reason = f"{type(error).__name__}: {error}"
 
     def _deliver(self, body: bytes) -> None:
         for wait in (*WAITS, None):
@@ -86,7 +96,8 @@ class Webhook:
 
     def _post(self, body: bytes) -> bool:
         """Post once; whether another try may help."""
-        request = Request(self._address, body, {"Content-Type": "application/json; charset=utf-8"}, method="POST")
+        headers = {"Content-Type": "application/json; charset=utf-8", **self._headers}
+        request = Request(self._target, body, headers, method="POST")
         try:
             with opener.open(request, timeout=TIMEOUT):
                 self._delivered += 1
