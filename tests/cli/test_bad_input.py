@@ -1,5 +1,6 @@
 """Everything that a person can give wrongly: one sentence on standard error, status 2, nothing on standard output."""
 
+import errno
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from tests.servers import standard_input
 
+from vljepa.cli import output
 from vljepa.cli.main import main
 from vljepa.cli.output import write_whole
 from vljepa.data.encode import encode_mp4
@@ -175,6 +177,37 @@ def test_nothing_is_written_over_what_is_read(refused: Any, video: Path, tmp_pat
         assert "would be written over" in refused("watch", clip, option, link)
     assert "would be written over" in refused("embed", clip, "--out", clip)
     assert clip.read_bytes() == video.read_bytes()
+
+
+def test_a_file_that_may_not_be_written_is_told_before_watching(
+    refused: Any, video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    kept = tmp_path / "kept.srt"
+    kept.write_text("mine")
+    may = output.os.access
+    monkeypatch.setattr(output.os, "access", lambda path, mode: path != kept and may(path, mode))
+    assert f"{kept} may not be written: name another file" in refused("watch", video, "--srt", kept)
+    assert kept.read_text() == "mine"
+
+
+def test_a_file_that_fails_costs_neither_the_terminal_nor_the_other_files(
+    tiny_folder: Path, video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    def full(*_: Any) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("vljepa.streaming.sinks.JsonLines.text", full)
+    lines, kept = tmp_path / "events.jsonl", tmp_path / "kept.vtt"
+    watched = ["watch", str(video), "--jsonl", str(lines), "--vtt", str(kept), "--model", str(tiny_folder)]
+    assert main([*watched, "--rate", "0.5", "--json"]) == 2
+    out, err = capsys.readouterr()
+    *segments, summary = map(json.loads, out.splitlines())
+    assert segments and summary["event"] == "summary"
+    assert kept.read_text().count(" --> ") == sum(bool(event["caption"].strip()) for event in segments)
+    assert err.splitlines() == [
+        f"vljepa: {lines} could not be written (No space left on device): free space or name another file",
+        f"written: {kept}",
+    ]
 
 
 @pytest.mark.parametrize("option", ["--srt", "--vtt", "--jsonl"])

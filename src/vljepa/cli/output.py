@@ -37,6 +37,8 @@ def check_can_write(path: Path, *, read: Iterable[str | Path] = ()) -> None:
         raise ValueError(f"there is no folder {path.parent} to write {path.name} into: make it first")
     if not os.access(path.parent, os.W_OK):
         raise ValueError(f"the folder {path.parent} may not be written: name another one")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise ValueError(f"{path} may not be written: name another file")
     if path.exists() and any(os.path.exists(source) and path.samefile(source) for source in read):
         raise ValueError(f"{path} is what is read, and would be written over: name another file")
 

@@ -105,8 +105,8 @@ def _add_sinks(parser: ArgumentParser) -> None:
     )
 
 
-def run(options: Namespace) -> None:
-    """Tell the events as they come, here and to the sinks."""
+def run(options: Namespace) -> int:
+    """Tell the events as they come, here and to the sinks; status 2 where one of those could not keep them all."""
     from vljepa.streaming.event_clips import ClipSettings
     from vljepa.streaming.triggers import TriggerSettings
     from vljepa.streaming.watch import WatchSettings
@@ -126,15 +126,30 @@ def run(options: Namespace) -> None:
         fps=options.fps,
         when_slow=options.when_slow,
     )
+    failed = False
     with _sinks(options) as sinks:
         model = open_model(options)
         with _progress(name_of(options.source)) as progress:
             found = model.watch(options.source, settings=settings, progress=progress)
             first = next(found)
         for event in chain([first], found):
-            for sink in sinks:
-                sink.put(event)
             say_json(event) if options.json else _say_event(event)
+            failed |= _put(event, sinks)
+    return 2 if failed else 0
+
+
+def _put(event: dict[str, Any], sinks: list["Sink"]) -> bool:
+    """Hand the event to each sink; whether one failed, which is told and left out from then on: the others go on."""
+    failed = False
+    for sink in sinks.copy():
+        try:
+            sink.put(event)
+        except ValueError as error:
+            note(f"vljepa: {error}")
+            sinks.remove(sink)
+            sink.close()
+            failed = True
+    return failed
 
 
 @contextmanager
@@ -148,15 +163,16 @@ def _sinks(options: Namespace) -> Iterator[list["Sink"]]:
         check_can_write(path, read=[options.source])
     if len({path.resolve() for path in paths}) < len(paths):
         raise ValueError(f"{paths[-1]} was named for two kinds of output: give each a file of its own")
-    sinks: list[Sink] = [kind(path) for kind, path in kinds if path is not None]
+    files = [kind(path) for kind, path in kinds if path is not None]
+    sinks: list[Sink] = [*files]
     try:
         _open_network(options, sinks)
         yield sinks
     finally:
         for sink in sinks:
             sink.close()
-    if paths:
-        note(f"written: {', '.join(map(str, paths))}")
+    if written := [str(path) for file, path in zip(files, paths, strict=True) if file in sinks]:
+        note(f"written: {', '.join(written)}")
 
 
 def _open_network(options: Namespace, sinks: list["Sink"]) -> None:
