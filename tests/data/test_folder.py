@@ -64,6 +64,15 @@ def test_damaged_frames_are_counted_and_the_one_before_stays(frames: Path):
     assert shown == [3, 4, 5, 5, 7, 8, 9, 10, 11, 12]
 
 
+def test_a_damaged_frame_is_counted_once_however_often_it_is_on_screen(frames: Path):
+    for number in (1, 6):
+        (frames / f"frame{number}.png").write_bytes(b"no picture")
+    with Video(frames, fps=4.0) as video:
+        assert len(list(video.iterate(rate=12.0))) > 30
+        assert len(list(video.iterate(rate=4.0))) > 10
+        assert video.skipped == 2
+
+
 def test_frames_at_seconds_and_in_the_size_that_is_asked(frames: Path):
     with Video(frames, fps=4.0, size=15) as video:
         clip = video.frames_at([2.6, 0.3])

@@ -25,7 +25,7 @@ class FrameFolder(Footage):
 
     def __init__(self, folder: Path, *, fps: float | None, size: int | None = None) -> None:
         self.name = str(folder)
-        self.skipped = 0
+        self._damaged: set[Path] = set()
         self._size = size
         self._paths = sorted(_pictures(folder), key=natural_key)
         if not self._paths:
@@ -36,6 +36,11 @@ class FrameFolder(Footage):
             raise MediaError(f"{folder}: the fps is {fps:g}: give the frames a second, above 0")
         self._fps = fps
         self._good: UInt8[Tensor, "height width 3"] | None = None
+
+    @property
+    def skipped(self) -> int:  # type: ignore[override]
+        """Damaged pictures so far, each once, however often its second was asked for."""
+        return len(self._damaged)
 
     @property
     def rate(self) -> float:
@@ -59,7 +64,7 @@ class FrameFolder(Footage):
             try:
                 self._good = read_image(self._paths[index], size=self._size)
             except MediaError:
-                self.skipped += 1
+                self._damaged.add(self._paths[index])
             else:
                 return index
         return len(self._paths)
@@ -68,7 +73,7 @@ class FrameFolder(Footage):
         try:
             self._good = read_image(path, size=self._size)
         except MediaError:
-            self.skipped += 1
+            self._damaged.add(path)
         assert self._good is not None, "the first shot can be read"
         return self._good
 
