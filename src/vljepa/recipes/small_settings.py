@@ -1,8 +1,8 @@
 """Everything that a run of the recipe `small` depends on.
 
 The settings of a run from published weights, which is still to be made. Those that the shipped weights were made with
-stand in reports/small_run/settings.yaml and, going on from there, reports/small_run2/settings.yaml. Why each is what it
-is, and what was tried: LOG.md, "The plan of the second run".
+stand in reports/small_run/settings.yaml and, each going on from the one before, in small_run2 and small_run3 beside it.
+Why each is what it is, and what was tried: LOG.md, "The plan of the second run".
 """
 
 from collections.abc import Mapping
