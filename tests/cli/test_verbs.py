@@ -175,7 +175,7 @@ def test_words_for_people_go_to_standard_output(
     assert capsys.readouterr().out.startswith("cat\n")
 
 
-@pytest.mark.parametrize(("fidelity", "words"), [(0.4, "a dog   (fidelity 0.40, unsure)"), (0.5, "(fidelity 0.50)")])
+@pytest.mark.parametrize(("fidelity", "words"), [(0.2, "a dog   (fidelity 0.20, unsure)"), (0.27, "(fidelity 0.27)")])
 def test_watch_says_which_captions_are_unsure(fidelity: float, words: str, capsys: pytest.CaptureFixture[str]):
     watch._say_event({"event": "segment", "start": 0.0, "end": 2.0, "caption": "a dog", "fidelity": fidelity})
     assert words in capsys.readouterr().out
@@ -184,7 +184,7 @@ def test_watch_says_which_captions_are_unsure(fidelity: float, words: str, capsy
 def test_caption_says_whether_it_is_unsure(
     tiny_folder: Path, picture: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    for fidelity, words in ((0.4, "a dog   (fidelity 0.40, unsure)\n"), (0.5, "a dog   (fidelity 0.50)\n")):
+    for fidelity, words in ((0.2, "a dog   (fidelity 0.20, unsure)\n"), (0.27, "a dog   (fidelity 0.27)\n")):
         found = Caption(caption="a dog", fidelity=fidelity)
         monkeypatch.setattr("vljepa.api.Model.caption", lambda *given, found=found, **told: found)
         assert main(["caption", str(picture), "--model", str(tiny_folder), "--device", "cpu"]) == 0

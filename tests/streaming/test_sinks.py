@@ -10,11 +10,11 @@ import pytest
 from vljepa.streaming.sinks import UNSURE, JsonLines, Sink, SubRip, WebVtt, server_sent
 
 EVENTS: list[dict[str, Any]] = [
-    {"event": "segment", "start": 0.0, "end": 61.25, "caption": "a cat & <b>Bär</b> -->\n\n two", "fidelity": 0.5},
+    {"event": "segment", "start": 0.0, "end": 61.25, "caption": "a cat & <b>Bär</b> -->\n\n two", "fidelity": 0.27},
     {"event": "segment", "start": 61.25, "end": 62.0, "caption": None, "fidelity": None},
     {"event": "segment", "start": 62.0, "end": 63.0, "caption": " ", "fidelity": 0.1},
     {"event": "trigger", "time": 62.0, "text": "a cat"},
-    {"event": "segment", "start": 3723.004, "end": 3723.004, "caption": "a dog", "fidelity": 0.499},
+    {"event": "segment", "start": 3723.004, "end": 3723.004, "caption": "a dog", "fidelity": 0.269},
     {"event": "summary", "windows": 7},
 ]
 
