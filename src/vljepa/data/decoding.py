@@ -178,6 +178,7 @@ class Decoder(Footage):
     def _packets(self) -> Iterator[VideoPacket]:
         """Packets of the track, to where the file ends or can no longer be read."""
         packets = self._container.demux(self._stream)
+        latest: int | None = None
         while True:
             try:
                 packet = next(packets, None)
@@ -187,8 +188,22 @@ class Decoder(Footage):
             except av.FFmpegError as error:
                 raise MediaError(f"{self.name}: reading broke off ({error.strerror}): open it again") from error
             if packet is None:
+                self._count_missing(latest)
                 return
+            latest = packet.dts if packet.dts is not None else latest
             yield packet
+
+    def _count_missing(self, latest: int | None) -> None:
+        """Of a file that was cut short: the packets that its index names and that do not come."""
+        if latest is None or self.live:
+            return
+        reached = max(latest, self._damaged_until)
+        index = self._stream.index_entries
+        for number in range(len(index) - 1, -1, -1):
+            if index[number].timestamp <= reached:
+                break
+            self.skipped += 1
+            self._damaged_until = max(self._damaged_until, index[number].timestamp)
 
     def _count_damage(self, packet: VideoPacket) -> None:
         """Count each damaged packet once, although seeking back may decode it again."""
