@@ -10,8 +10,8 @@ from vljepa.streaming.watch import Event
 
 # A subtitle that is gone at once cannot be read: the one of a stream of a single frame stays this long.
 SHORTEST_SUBTITLE = 0.5
-# Below this fidelity the words keep little of the embedding, and whoever reads them is told (the page's: make.js). Where
-# it lies depends on the shared space: DECISIONS.md, 2026-11-29.
+# Below this fidelity the words keep little of the embedding, and whoever reads them is told (the page's: make.js).
+# Where it lies depends on the shared space: DECISIONS.md, 2026-11-29.
 UNSURE = 0.27
 
 
