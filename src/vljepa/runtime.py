@@ -16,12 +16,13 @@ def choose_device(name: str = "auto") -> torch.device:
     """The named device, or the best one here; ValueError where the named one is missing."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    unknown = ValueError(f"unknown device {name!r}: write one of auto, {', '.join(DEVICES)}, or cuda:NUMBER")
     try:
         device = torch.device(name)
-    except RuntimeError:
-        device = torch.device("meta")
+    except RuntimeError as error:
+        raise unknown from error
     if device.type not in DEVICES:
-        raise ValueError(f"unknown device {name!r}: write one of auto, {', '.join(DEVICES)}, or cuda:NUMBER")
+        raise unknown
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError("device cuda was asked for and there is no usable GPU here: use --device cpu")
     if device == torch.device("cuda") and "LOCAL_RANK" in os.environ:  # torchrun: a GPU for each rank

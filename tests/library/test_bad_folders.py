@@ -20,7 +20,9 @@ from tests.library.conftest import SETTINGS, write_picture, write_video
 import vljepa
 from vljepa.cli.main import main
 from vljepa.embedder import Embedder
+from vljepa.index.engines.opened import settled
 from vljepa.library import IndexFolderError, Library
+from vljepa.library.library import rebuild
 from vljepa.library.looking import jpeg
 from vljepa.lock import LOCK_NAME, writer_lock
 
@@ -226,6 +228,7 @@ def test_a_rebuilt_library_keeps_its_settings_and_nothing_is_emptied_for_a_wrong
 
     assert index(tmp_path / "typo", "--into", library.folder, "--rebuild") == 2
     assert index(media, "--into", library.folder, "--rebuild", "--rate", "0") == 2
+    assert index(media, "--into", library.folder, "--rebuild", "--engine", "none:here") == 2
     assert held() == 4
     assert index(media, "--into", library.folder, "--rebuild") == 0
     assert held() == 4
@@ -239,6 +242,17 @@ def test_a_library_whose_vectors_are_gone_says_so(library: Library, media: Path,
         path.unlink()
     with pytest.raises(IndexFolderError, match=r"knows of \d+ vectors, of which 0 are in its engine flat.*--rebuild"):
         Library.open(library.folder, tiny_embedder)
+    rebuild(library.folder, tiny_embedder)
+    with Library.open(library.folder, tiny_embedder) as opened:
+        assert opened.settings == SETTINGS
+        assert opened.add([media]).counts.added == 4
+
+
+def test_a_name_of_an_engine_is_settled_only_where_it_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    assert settled("milvus:a.db") == f"milvus:{tmp_path}/a.db"
+    for name in ("flat", "qdrant:http://host:6333", "pgvector:host=here dbname=vectors", "qdrant:", "none:here"):
+        assert settled(name) == name
 
 
 def test_an_engine_in_a_folder_is_found_from_everywhere(

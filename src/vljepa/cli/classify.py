@@ -24,7 +24,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Rank the labels for each medium."""
-    from vljepa.library.walk import check_paths
+    from vljepa.data.errors import check_file
     from vljepa.tasks.candidates import checked_candidates
 
     labels = texts_of(options.labels, options.labels_file)
@@ -33,9 +33,10 @@ def run(options: Namespace) -> None:
     checked_candidates(labels, what="label")
     if options.top is not None and options.top < 1:
         raise ValueError(f"--top is {options.top}: give 1 or more")
+    for path in options.media:
+        check_file(path)
     model = open_model(options)
     results: list[dict[str, Any]] = []
-    check_paths(options.media)
     for path in options.media:
         found = model.classify(path, labels, query=options.query, start=options.start, end=options.end)
         top = options.top or (len(labels) if options.json else SHOWN)

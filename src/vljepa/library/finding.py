@@ -26,9 +26,10 @@ MOST_HITS = 1000
 # Candidates for each hit: some fall away as near-duplicates or change places when they are asked a question.
 _CANDIDATES, _SPARE = 4, 32
 SAME_COSINE = 0.98
-logger = logging.getLogger(__name__)
 # So many times the hits that are wanted are asked a question.
 _ASKED_AGAIN = 3
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)

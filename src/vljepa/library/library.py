@@ -4,7 +4,7 @@ import json
 import shlex
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,18 +78,22 @@ class Library:
             facts = store.facts()
             if embedder is not None:
                 _check_model(folder, facts, embedder)
-            if engine is not None and settled(engine) != facts["engine"]:
+            if engine is not None and settled(engine) != settled(facts["engine"]):
                 raise IndexFolderError(
                     f"{folder} keeps its vectors in {facts['engine']}, not in {engine}: leave --engine out, "
                     "or index into another folder"
                 )
             library = cls(folder, store, embedder)
-            if embedder is not None:
-                library._check_vectors()
-            return library
         except BaseException:
             store.close()
             raise
+        try:
+            if embedder is not None:
+                library._check_vectors()
+        except BaseException:
+            library.close()
+            raise
+        return library
 
     def __enter__(self) -> "Library":
         return self
@@ -287,13 +291,16 @@ def rebuild(folder: Path, embedder: Embedder, *, engine: str | None = None) -> N
     """Empty a library, if there is one, and hand it to this model; its settings and its engine stay."""
     if not _is_made(folder):
         return
-    with writer_lock(folder, error=IndexFolderError), suppress(FileNotFoundError):
+    with writer_lock(folder, error=IndexFolderError):
         library = Library.open(folder)
         facts = library._facts
+        if engine is not None and settled(engine) not in (DEFAULT, settled(facts["engine"])):
+            # One that cannot be opened must not cost the library.
+            open_engine(engine, folder=folder, dim=embedder.dim, collection=f"vljepa_{facts['library']}").close()
         library._store.drop([medium.id for medium in library.media()], library._engine)
         library.close()
         for path in [*folder.glob("library.sqlite*"), *folder.glob("vectors*")]:
-            path.unlink()
+            path.unlink(missing_ok=True)
     _create(folder, embedder, engine or facts["engine"], facts["settings"])
 
 

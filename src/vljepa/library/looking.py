@@ -286,8 +286,7 @@ def _units(rows: Float[Tensor, "vector dim"]) -> Float[np.ndarray, "vector dim"]
 def jpeg(frame: UInt8[Tensor, "height width 3"], side: int) -> bytes:
     """A small JPEG of a frame, with a short side of `side`."""
     image = Image.fromarray(frame.numpy())
-    scale = side / min(image.size)
-    scale = min(scale, _JPEG_LONGEST / max(image.size))
+    scale = min(side / min(image.size), _JPEG_LONGEST / max(image.size))
     if scale < 1:
         image = image.resize((max(round(image.width * scale), 1), max(round(image.height * scale), 1)))
     packed = io.BytesIO()

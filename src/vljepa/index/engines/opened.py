@@ -16,13 +16,15 @@ _KINDS = {
     "milvus": ("milvus", "Milvus"),
     "pgvector": ("postgres", "Postgres"),
 }
+_IN_FILES = ("qdrant", "lancedb", "milvus")
 EXAMPLES = "flat, qdrant:FOLDER, qdrant:http://host:6333, lancedb:FOLDER, milvus:FILE.db, pgvector:postgresql://..."
 
 
 def settled(name: str) -> str:
     """The name with a folder or file in it made absolute, so that it means the same from wherever it is opened."""
     kind, colon, where = name.partition(":")
-    return name if not where or "://" in where else f"{kind}{colon}{Path(where).absolute()}"
+    in_files = kind in _IN_FILES and where and "://" not in where
+    return f"{kind}{colon}{Path(where).absolute()}" if in_files else name
 
 
 def open_engine(name: str, *, folder: Path, dim: int, collection: str) -> Engine:
