@@ -12,8 +12,9 @@ from vljepa.data.corpora.scenes import Scenes
 from vljepa.data.corpora.shapes import Shapes
 
 _LIGHT = (Openstax, Grocery, Openclipart, FluentPictures, Gcompris, Shapes, Scenes, FluentClips, Camera)
-# Known without building them: physics needs mujoco, which only those who build it must have.
-NAMES = (*(source.name for source in _LIGHT), "physics")
+# Known without building them: what is simulated needs mujoco, which only those who build it must have.
+_SIMULATED = ("physics", "metaworld", "people")
+NAMES = (*(source.name for source in _LIGHT), *_SIMULATED)
 
 
 def corpora(names: tuple[str, ...] = NAMES) -> dict[str, Corpus]:
@@ -22,8 +23,15 @@ def corpora(names: tuple[str, ...] = NAMES) -> dict[str, Corpus]:
         if name not in NAMES:
             raise ValueError(f"there is no source {name!r}; choose among {', '.join(NAMES)}")
     found: dict[str, Corpus] = {source.name: source() for source in _LIGHT if source.name in names}
-    if "physics" in names:
-        from vljepa.data.corpora.physics import Physics
-
-        found["physics"] = Physics()
+    if set(names).intersection(_SIMULATED):
+        found |= {name: source for name, source in _simulated().items() if name in names}
     return found
+
+
+def _simulated() -> dict[str, Corpus]:
+    """More of the arm and of people than the laboratory has by default: a model is to know them from any side."""
+    from vljepa.data.corpora.metaworld import MetaWorld
+    from vljepa.data.corpora.people import People
+    from vljepa.data.corpora.physics import Physics
+
+    return {"physics": Physics(), "metaworld": MetaWorld(per_task=80), "people": People(total=6000)}
