@@ -8,7 +8,7 @@ import pytest
 from tests.data.given_shards import GROCERY, OPENSTAX, write_given
 
 from vljepa.data.corpora import prepare as prepare_module
-from vljepa.data.corpora.names import NAMES, corpora
+from vljepa.data.corpora.names import NAMES, SIMULATED, corpora
 from vljepa.data.corpora.prepare import Prepared, prepare
 from vljepa.data.packages import Package
 from vljepa.data.shards import ShardError, read_corpus, read_listing
@@ -131,8 +131,8 @@ def test_unknown_sources_are_refused_with_the_known_ones(tmp_path: Path) -> None
 
 
 def test_each_light_source_says_what_it_is_and_needs() -> None:
-    found = corpora(tuple(name for name in NAMES if name != "physics"))
-    assert tuple(found) == NAMES[:-1]
+    found = corpora(tuple(name for name in NAMES if name not in SIMULATED))
+    assert tuple(found) == NAMES[: -len(SIMULATED)]
     for name, source in found.items():
         assert source.name == name and source.licence and source.about and source.parts() > 0
         # Shapes are drawn by us; everything else comes from somewhere.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vljepa.data.readers.prepare import PreparedSource
 
 SMALL, LAB = "small-corpus", "lab"
+SIMULATORS = ("mujoco", "metaworld", "pybullet_data")
 READERS = ("folder", "webdataset", "plm", "action100m")
 
 
@@ -111,7 +112,7 @@ def _tell_source(prepared: "PreparedSource", *, as_json: bool) -> None:
 
 
 def _small(options: Namespace) -> None:
-    from vljepa.data.corpora.names import NAMES
+    from vljepa.data.corpora.names import NAMES, SIMULATED
     from vljepa.data.corpora.prepare import prepare
 
     if options.source is not None:
@@ -120,10 +121,13 @@ def _small(options: Namespace) -> None:
         folder = getattr(options, name)
         if folder is not None and not folder.is_dir():
             raise ValueError(f"--{name} {folder} is no folder: check the path, or leave it out")
+    sources = options.sources or NAMES
+    if set(sources).intersection(SIMULATED):
+        check_packages("corpus", *SIMULATORS)
     prepared = prepare(
         options.into,
         cache=options.cache or options.into / "packages",
-        sources=options.sources or NAMES,
+        sources=sources,
         photos=options.photos,
         clips=options.clips,
         workers=options.workers,
@@ -132,7 +136,7 @@ def _small(options: Namespace) -> None:
 
 
 def _lab(options: Namespace) -> None:
-    check_packages("corpus", "mujoco", "metaworld", "pybullet_data")
+    check_packages("corpus", *SIMULATORS)
     from vljepa.data.corpora.lab import prepare_lab
 
     if options.source is not None:

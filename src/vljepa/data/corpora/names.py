@@ -12,9 +12,9 @@ from vljepa.data.corpora.scenes import Scenes
 from vljepa.data.corpora.shapes import Shapes
 
 _LIGHT = (Openstax, Grocery, Openclipart, FluentPictures, Gcompris, Shapes, Scenes, FluentClips, Camera)
-# Known without building them: what is simulated needs mujoco, which only those who build it must have.
-_SIMULATED = ("physics", "metaworld", "people")
-NAMES = (*(source.name for source in _LIGHT), *_SIMULATED)
+# Known without building them: they need the extra `corpus`, which only those who build them must have.
+SIMULATED = ("physics", "metaworld", "people")
+NAMES = (*(source.name for source in _LIGHT), *SIMULATED)
 
 
 def corpora(names: tuple[str, ...] = NAMES) -> dict[str, Corpus]:
@@ -23,7 +23,7 @@ def corpora(names: tuple[str, ...] = NAMES) -> dict[str, Corpus]:
         if name not in NAMES:
             raise ValueError(f"there is no source {name!r}; choose among {', '.join(NAMES)}")
     found: dict[str, Corpus] = {source.name: source() for source in _LIGHT if source.name in names}
-    if set(names).intersection(_SIMULATED):
+    if set(names).intersection(SIMULATED):
         found |= {name: source for name, source in _simulated().items() if name in names}
     return found
 

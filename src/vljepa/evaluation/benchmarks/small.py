@@ -14,6 +14,7 @@ from vljepa.evaluation.benchmarks.small_rows import (
     PICTURE_SOURCES,
     POOL,
     Names,
+    action_rows,
     emoji_row,
     head_on_training_pictures,
     naming_row,
@@ -21,7 +22,7 @@ from vljepa.evaluation.benchmarks.small_rows import (
     question_rows,
     retrieval_row,
 )
-from vljepa.evaluation.benchmarks.small_words import caption_row, selective_curve
+from vljepa.evaluation.benchmarks.small_words import captioned, selective_curve
 from vljepa.evaluation.report import Report, Row, data_hash, receipt
 
 
@@ -55,9 +56,16 @@ def evaluate_small(
         if items:
             add(retrieval_row(held_out, items, name=name, names=names, head=head, unseen=unseen))
     add(naming_row(held_out, imagenet_samples(cache), names), emoji_row(held_out))
-    add(*question_rows(held_out), *picture_question_rows(held_out))
-    caption, fidelity, examples = caption_row(held_out)
-    add(caption, fidelity)
+    add(*question_rows(held_out), *picture_question_rows(held_out), *action_rows(held_out))
+    examples = []
+    for sources, name in (
+        (("physics", "fluent-clips"), "test clips"),
+        (("people", "metaworld"), "people and the robot arm"),
+    ):
+        if held_out.items(*sources):
+            told = captioned(held_out, *sources, name=name)
+            add(*told.rows)
+            examples += told.examples
     report("streams")
     return Report(
         benchmark="small",

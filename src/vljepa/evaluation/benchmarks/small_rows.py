@@ -1,6 +1,6 @@
 """The rows of `evaluate small` that rank: retrieval, naming, answering."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from vljepa.data.asking import LABEL_QUERIES
 from vljepa.evaluation.baselines import centred, conse, trained_head
 from vljepa.evaluation.benchmarks.held_out import Frames, HeldOut, blinded, middle, shuffled
 from vljepa.evaluation.metrics import bootstrap_interval, ranks, recall_at_k, same_captions
@@ -18,6 +19,9 @@ PICTURE_SOURCES = ("openclipart", "fluent-pictures", "gcompris")
 POOL = 500
 # What the mean is over; the other kinds (left or right of, yes or no) stand beside it.
 MEASURED_KINDS = ("colour", "count", "direction", "shape", "verb")
+
+# What is answered without looking, from the middle frame alone, and with the frames in another order.
+WAYS = ("blind", "one frame", "shuffled")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +102,7 @@ def question_rows(held_out: HeldOut, *, most: int = 4000) -> list[Row]:
         held_out,
         held_out.items("physics"),
         name="physics questions",
-        ways=("blind", "one frame", "shuffled"),
+        ways=WAYS,
         unseen="unseen scenes and cameras",
         most=most,
     )
@@ -117,6 +121,46 @@ def picture_question_rows(held_out: HeldOut, *, most: int = 3000) -> list[Row]:
     ]
 
 
+def action_rows(held_out: HeldOut, *, most: int = 4000) -> list[Row]:
+    """What people and the robot arm do: named among all names of the source, then questions by kind."""
+    return [
+        row
+        for source, name, unseen in (
+            ("people", "people", "unseen scenes, heights and turns"),
+            ("metaworld", "the robot arm", "unseen attempts and cameras"),
+        )
+        if (items := held_out.items(source))
+        for row in (
+            label_row(held_out, source, name=f"actions of {name}, top-1", unseen=unseen),
+            *answer_rows(held_out, items, name=f"questions about {name}", ways=WAYS, unseen=unseen, most=most),
+        )
+    ]
+
+
+def label_row(held_out: HeldOut, source: str, *, name: str, unseen: str) -> Row:
+    """Clips of the source that have a name, named among all names that the source knows."""
+    items = [item for item in held_out.items(source) if item.label]
+    names = sorted({item.label for item in held_out.features.items if item.corpus == source and item.label})
+    texts = held_out.texts(names)
+    query = LABEL_QUERIES[0]
+    right = {
+        way: torch.tensor(
+            [names[int((texts @ row).argmax())] == item.label for row, item in zip(predicted, items, strict=True)]
+        ).double()
+        for way, predicted in _seen(held_out, [held_out.frames(item) for item in items], [query] * len(items), WAYS)
+    }
+    frequent = max(sum(item.label == one for item in items) for one in names)
+    baselines = {"chance": 1 / len(names), "the most frequent": frequent / len(items)}
+    return Row(
+        name=name,
+        score=float(right["score"].mean()),
+        num_items=len(items),
+        baselines=baselines | {way: float(right[way].mean()) for way in WAYS},
+        interval=_interval(right["score"]),
+        protocol=f'named among {len(names)}, asked "{query}"; {unseen}',
+    )
+
+
 def answer_rows(
     held_out: HeldOut, items: Sequence[Item], *, name: str, ways: Sequence[str], unseen: str, most: int
 ) -> list[Row]:
@@ -125,22 +169,15 @@ def answer_rows(
     total = sum(len(item.questions) for item in items)
     asked = [(item, question) for item in items[:: max(1, total // most)] for question in item.questions]
     frames = [held_out.frames(item) for item, _ in asked]
-    changes: dict[str, Callable[[int, Frames], Frames]] = {
-        "score": lambda number, some: some,
-        "blind": lambda number, some: blinded(held_out.embedder.bundle.model.x_encoder, some),
-        "one frame": lambda number, some: middle(some),
-        "shuffled": lambda number, some: shuffled(some, seed=number),
-    }
-    right = {}
-    for way in ("score", *ways):
-        changed = [changes[way](number, some) for number, some in enumerate(frames)]
-        predicted = held_out.predict(changed, [question.query for _, question in asked])
-        right[way] = torch.tensor(
+    right = {
+        way: torch.tensor(
             [
                 _best(held_out, row, question.candidates) == question.answer
                 for row, (_, question) in zip(predicted, asked, strict=True)
             ]
         ).double()
+        for way, predicted in _seen(held_out, frames, [question.query for _, question in asked], ways)
+    }
     rows = []
     for kind in sorted({question.kind for _, question in asked}):
         chosen = torch.tensor([question.kind == kind for _, question in asked])
@@ -158,6 +195,20 @@ def answer_rows(
             )
         )
     return rows
+
+
+def _seen(
+    held_out: HeldOut, frames: Sequence[Frames], queries: Sequence[str], ways: Sequence[str]
+) -> Iterator[tuple[str, Float[Tensor, "item dim"]]]:
+    """Predictions from the frames as they are ("score"), then in each of the other ways."""
+    changes: dict[str, Callable[[int, Frames], Frames]] = {
+        "score": lambda number, some: some,
+        "blind": lambda number, some: blinded(held_out.embedder.bundle.model.x_encoder, some),
+        "one frame": lambda number, some: middle(some),
+        "shuffled": lambda number, some: shuffled(some, seed=number),
+    }
+    for way in ("score", *ways):
+        yield way, held_out.predict([changes[way](number, some) for number, some in enumerate(frames)], queries)
 
 
 def _mean_row(rows: Sequence[Row]) -> Row:

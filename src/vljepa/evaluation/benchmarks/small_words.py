@@ -21,18 +21,28 @@ CLIPS_A_STREAM = 30
 RATES = (0.1, 0.2, 0.35, 0.5, 1.0)
 
 
-def caption_row(held_out: HeldOut, *, most: int = 300, bank: int = 6000) -> tuple[Row, Row, list[dict[str, Any]]]:
-    """CIDEr-D of decoded captions beside the nearest training caption, their fidelity, and some examples."""
-    items = held_out.items("physics", "fluent-clips")
+@dataclass(frozen=True, kw_only=True)
+class Captioned:
+    """What was said of test clips: CIDEr-D and fidelity as rows, and a few of the clips, drawn at random."""
+
+    rows: tuple[Row, Row]
+    examples: list[dict[str, Any]]
+
+
+def captioned(
+    held_out: HeldOut, *sources: str, name: str, most: int = 300, bank: int = 6000, shown: int = 8
+) -> Captioned:
+    """CIDEr-D of decoded captions of the sources' clips beside the nearest training caption, and their fidelity."""
+    items = held_out.items(*sources)
     items = items[:: max(1, len(items) // most)][:most]
     predicted = held_out.predict([held_out.frames(item) for item in items], [""] * len(items))
     said = held_out.embedder.decode(predicted)
     fidelities = held_out.embedder.fidelity(predicted, said)
     nearest = nearest_captions(held_out, predicted, bank=bank)
     references = [item.captions for item in items]
-    corpus = reference_corpus("references of the test clips", references)
-    rows = Row(
-        name="captions of test clips, CIDEr-D",
+    corpus = reference_corpus("references of the same clips", references)
+    cider = Row(
+        name=f"captions of {name}, CIDEr-D",
         score=cider_d(said, references, corpus=corpus).score,
         num_items=len(items),
         baselines={"nearest training caption": cider_d(nearest, references, corpus=corpus).score},
@@ -40,16 +50,16 @@ def caption_row(held_out: HeldOut, *, most: int = 300, bank: int = 6000) -> tupl
         protocol="query-free prediction, best of eight beams by fidelity; IDF over the references of the same clips",
     )
     fidelity = Row(
-        name="captions of test clips, fidelity",
+        name=f"captions of {name}, fidelity",
         score=sum(fidelities) / len(fidelities),
         num_items=len(items),
         baselines={},
         unit="cosine",
         protocol="cosine between the prediction and the decoded caption encoded again",
     )
-    shown = torch.randperm(len(items), generator=torch.Generator().manual_seed(0))[:12].tolist()
-    examples = [{"true": items[k].captions[0], "said": said[k], "fidelity": round(fidelities[k], 3)} for k in shown]
-    return rows, fidelity, examples
+    drawn = torch.randperm(len(items), generator=torch.Generator().manual_seed(0))[:shown].tolist()
+    examples = [{"true": items[k].captions[0], "said": said[k], "fidelity": round(fidelities[k], 3)} for k in drawn]
+    return Captioned(rows=(cider, fidelity), examples=examples)
 
 
 def nearest_captions(held_out: HeldOut, predicted: Float[Tensor, "item dim"], *, bank: int) -> list[str]:
