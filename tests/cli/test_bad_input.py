@@ -283,3 +283,9 @@ def test_output_goes_where_a_link_leads_and_leaves_a_pipe_what_it_is(tmp_path: P
     write_whole(pipe, b"new")
     assert os.read(reader, 10) == b"new" and pipe.is_fifo()
     os.close(reader)
+
+
+def test_an_empty_path_is_not_the_folder_one_stands_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["index", "", "--into", str(tmp_path / "library")]) == 2
+    assert "a path is empty" in capsys.readouterr().err
+    assert not (tmp_path / "library").exists()

@@ -1,7 +1,7 @@
 """`vljepa index`: bring a library up to date with folders of videos and pictures."""
 
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +21,7 @@ SHOWN_FAILURES = 20
 
 def add_options(parser: ArgumentParser) -> None:
     """Paths, the library, and how media become segments; the defaults are those of IndexSettings."""
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATHS", help="videos, pictures, and folders of them")
+    parser.add_argument("paths", nargs="+", type=_path, metavar="PATHS", help="videos, pictures, and folders of them")
     parser.add_argument("--into", required=True, type=Path, metavar="DIR", help="the library; made where there is none")
     parser.add_argument("--rate", type=float, metavar="HZ", help="segments a second on average (default: 0.2)")
     parser.add_argument("--window", type=float, metavar="S", help="seconds in one embedding (default: 2)")
@@ -43,6 +43,13 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--ray", metavar="ADDRESS", help="spread the work over a Ray cluster (auto, local, ray://...)")
     parser.add_argument("--rebuild", action="store_true", help="empty the library first, also one of another model")
     add_model_options(parser)
+
+
+def _path(text: str) -> Path:
+    """A path; an empty one, which a shell makes of a variable that is not set, would mean the folder one stands in."""
+    if not text:
+        raise ArgumentTypeError("a path is empty: name a file or a folder, . for this one")
+    return Path(text)
 
 
 def run(options: Namespace) -> None:

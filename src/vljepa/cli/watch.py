@@ -215,7 +215,7 @@ def _say_summary(event: dict[str, Any]) -> None:
         f"{event['seconds_media']:.0f} s of video watched in {spent:.1f} s"
     )
     if event["skipped_packets"]:
-        note(f"{event['skipped_packets']} damaged or missing packets were passed over")
+        note(f"{event['skipped_packets']} damaged or missing packets or frames were passed over")
     if event["dropped_frames"]:
         note(f"{event['dropped_frames']} frames were dropped: the model is slower than the stream, try a longer --hop")
     if event["interrupted"]:
