@@ -9,7 +9,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,17 +57,36 @@ def command_line() -> str:
     return "\n".join(parts)
 
 
-def score_table(report: Mapping[str, Any]) -> str:
-    """Scores beside their baselines, then where the numbers come from."""
+def score_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Scores beside their baselines."""
     lines = ["| what | score | beside it | items |", "|---|---|---|---|"]
-    for row in report["rows"]:
+    for row in rows:
         beside = ", ".join(f"{name} {shown(value, row['unit'])}" for name, value in row["baselines"].items())
         floor = f" (aim {shown(row['floor'], row['unit'])})" if row["floor"] is not None else ""
         score = f"**{shown(row['score'], row['unit'])}**{floor}"
         lines.append(f"| {row['name']} | {score} | {beside} | {row['num_items']} |")
-    lines.append("")
-    lines.append(f"From [reports/small.json](reports/small.json), made by `{report['receipt']['command']}`.")
     return "\n".join(lines)
+
+
+def question_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """One line for what the questions are about: right answers by kind, and what was answered in other ways."""
+    about: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        about.setdefault(row["name"].split(": ")[0], []).append(row)
+    lines = ["| right answers in %, by kind | beside them, in brackets |", "|---|---|"]
+    for name, some in about.items():
+        kinds = ", ".join(
+            f"{row['name'].split(': ')[1]} **{100 * row['score']:.0f}** "
+            f"({' / '.join(f'{100 * value:.0f}' for value in row['baselines'].values())})"
+            for row in some
+        )
+        lines.append(f"| {name}: {kinds} | {' / '.join(some[0]['baselines'])} |")
+    return "\n".join(lines)
+
+
+def is_question(row: Mapping[str, Any]) -> bool:
+    """Whether a row is one kind of questions about something; a mean over kinds is none."""
+    return "questions" in row["name"] and ": " in row["name"] and ": mean of" not in row["name"]
 
 
 def selective_table(report: Mapping[str, Any], *, shipped: str) -> str:
@@ -179,7 +198,7 @@ def model_card(report: Mapping[str, Any]) -> str:
     text = (ROOT / "docs" / "model_card.md").read_text()
     protocols = "\n".join(f"- {row['name']}: {row['protocol']}." for row in report["rows"])
     receipt = "\n".join(f"- {name}: {value}" for name, value in report["receipt"].items())
-    table = tables(report).replace("(reports/", "(../../../../reports/")
+    table = tables(report, whole=True).replace("(reports/", "(../../../../reports/")
     for mark, content in (
         ("SCORES", table),
         ("EXAMPLES", examples_table(report)),
@@ -190,10 +209,14 @@ def model_card(report: Mapping[str, Any]) -> str:
     return text
 
 
-def tables(report: Mapping[str, Any]) -> str:
-    """What the model scores, and what selective decoding spares."""
-    shipped = report["receipt"]["model"]
-    return f"{score_table(report)}\n\n{selective_table(json.loads(SELECTIVE.read_text()), shipped=shipped)}"
+def tables(report: Mapping[str, Any], *, whole: bool) -> str:
+    """What the model scores, and what selective decoding spares; `whole`: questions by kind row by row, too."""
+    rows, shipped = report["rows"], report["receipt"]["model"]
+    asked = [row for row in rows if is_question(row)]
+    parts = [score_table(rows)] if whole else [score_table([row for row in rows if row not in asked])]
+    parts += [] if whole or not asked else [question_table(asked)]
+    parts.append(f"From [reports/small.json](reports/small.json), made by `{report['receipt']['command']}`.")
+    return "\n\n".join([*parts, selective_table(json.loads(SELECTIVE.read_text()), shipped=shipped)])
 
 
 def comparison_tables() -> str:
@@ -218,7 +241,7 @@ def written() -> dict[Path, str]:
     readme = ROOT / "README.md"
     benchmarks = ROOT / "docs" / "benchmarks.md"
     experiments = ROOT / "docs" / "experiments.md"
-    scored = between_marks(readme.read_text(), tables(report), name="scores")
+    scored = between_marks(readme.read_text(), tables(report, whole=False), name="scores")
     return {
         ROOT / "docs" / "cli.md": command_line(),
         readme: between_marks(scored, triplet_table(json.loads(TRIPLETS.read_text())), name="sentences"),
