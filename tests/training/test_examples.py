@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from vljepa.features import Features, FeaturesError
-from vljepa.training.examples import Examples, ExampleSettings
+from vljepa.training.examples import Examples, ExampleSettings, ends
 
 CLASSES, CHANNELS, CELLS = 12, 5, 4
 WIDTH = CHANNELS * CELLS + CLASSES
@@ -151,3 +151,19 @@ def test_sources_are_weighed_apart_where_something_is_asked(features: Features, 
     assert sources(settings, "pictures") == {"openstax"} and sources(settings, "picture-questions") == {"scenes"}
     alike = replace(settings, asked_weight=None)
     assert sources(alike, "picture-questions") == {"openstax"}
+
+
+def test_states_show_the_first_and_the_last_frame_for_half_of_the_time_each() -> None:
+    frames = torch.arange(5.0)[:, None]
+    assert ends(frames)[:, 0].tolist() == [0, 0, 4, 4, 4]
+
+
+def test_only_clips_that_are_described_are_shown_as_states(features: Features, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vljepa.training.examples.ends", torch.zeros_like)
+
+    def blank(group: str, share: float) -> int:
+        rows = made(features, ExampleSettings(states=share, drop_features=0.0)).rows(group, count=8, seed=0, step=0)
+        return sum(not row.frames.any() for row in rows)
+
+    assert blank("clips", 1.0) == 8 and 0 < blank("clips", 0.5) < 8
+    assert blank("clips", 0.0) == blank("pictures", 1.0) == blank("clip-questions", 1.0) == 0

@@ -46,10 +46,26 @@ class SmallSettings:
     )
     examples: ExampleSettings = field(
         default_factory=lambda: ExampleSettings(
-            source_weight={"openstax": 4.0, "grocery": 0.5, "shapes": 0.25, "scenes": 0.35},
-            asked_weight={"openstax": 1.0, "grocery": 0.25, "openclipart": 0.25, "fluent-pictures": 0.25},
-            kind_weight={"direction": 5.0, "yesno": 3.0},
+            source_weight={
+                "openstax": 4.0,
+                "grocery": 0.5,
+                "shapes": 0.25,
+                "scenes": 0.35,
+                "metaworld": 2.0,
+                "people": 2.0,
+                "fluent-clips": 2.0,
+            },
+            asked_weight={
+                "openstax": 1.0,
+                "grocery": 0.25,
+                "openclipart": 0.25,
+                "fluent-pictures": 0.25,
+                "metaworld": 2.0,
+                "people": 2.0,
+            },
+            kind_weight={"direction": 5.0, "yesno": 3.0, "relation": 3.0, "pair": 3.0, "order": 3.0, "times": 2.0},
             twins=0.4,
+            states=0.3,
         )
     )
     rows: Mapping[str, int] = field(

@@ -25,7 +25,8 @@ class ExampleSettings:
     `asked_weight` the same where rows carry a query (None: alike); `own_questions`: share of asked rows that get one of
     the sample's own questions; `kind_weight`: how much oftener a kind of them is asked; `backwards`: share of clips
     that are played backwards, where it is known what is true of them then; `photographs`: sources that class rows take
-    features from; `twins`: share of caption rows that bring another wording of their target, for a `twin_weight`."""
+    features from; `twins`: share of caption rows that bring another wording of their target, for a `twin_weight`;
+    `states`: share of clips that are described from their first and last frame, as a pair of states is seen (4.3)."""
 
     negatives: int = 1
     drop_features: float = 0.1
@@ -36,6 +37,7 @@ class ExampleSettings:
     kind_weight: Mapping[str, float] | None = None
     photographs: tuple[str, ...] = ("openstax", "grocery")
     twins: float = 0.0
+    states: float = 0.0
 
 
 class Examples:
@@ -106,6 +108,8 @@ class Examples:
             told, frames = item.backwards, frames.flip(0)
         if with_query:
             return replace(self._asked(told, frames, random), key=item.key)
+        if self.settings.states and len(frames) > 1 and random.random() < self.settings.states:
+            frames = ends(frames)
         wrong = random.permutation(len(told.negatives))[: self.settings.negatives]
         negatives = tuple(told.negatives[i] for i in wrong)
         target = told.captions[0] if plainest else one_of(told.captions, random)
@@ -163,3 +167,9 @@ class Examples:
         dealt = torch.zeros_like(posterior)
         dealt[likeness.argsort(descending=True)] = posterior.sort(descending=True).values
         return dealt
+
+
+def ends(frames: Float[Tensor, "time kept"]) -> Float[Tensor, "time kept"]:
+    """The first frame, then the last one, each for half of the time."""
+    first = len(frames) // 2
+    return torch.cat([frames[:1].expand(first, -1), frames[-1:].expand(len(frames) - first, -1)])
