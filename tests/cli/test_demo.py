@@ -1,6 +1,8 @@
 """The demo: a page that needs nothing else, says what is missing, and shows what the model gave."""
 
+import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -62,6 +64,19 @@ def test_page_is_whole_and_needs_nothing_else(tiny_folder: Path, tmp_path: Path,
     assert "Three &lt;colours&gt;" in text
     assert "it is red" in text
     assert len(page.ids) == len(set(page.ids))
+    assert "marked as unsure" not in text and "unsure 0" not in text  # no line was fitted for the tiny model
+
+
+@pytest.mark.usefixtures("offline")
+def test_page_marks_what_lies_below_the_line_of_the_model(tiny_folder: Path, tmp_path: Path):
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    config["calibration"]["unsure"] = 2.0
+    (folder / "config.json").write_text(json.dumps(config))
+    assert main(["--into", str(tmp_path / "demo"), "--model", str(folder), "--device", "cpu"]) == 0
+    text = (tmp_path / "demo" / "index.html").read_text()
+    assert "below 2.0 they are marked as unsure" in text
+    assert "class=unsure" in text and ">fidelity " not in text
 
 
 def test_what_cannot_be_had_is_said(

@@ -21,6 +21,7 @@ from tests.servers import Visit, serving, standard_input
 import vljepa
 from vljepa.cli import watch
 from vljepa.cli.main import VERBS, main
+from vljepa.tasks.answer import Answer
 from vljepa.tasks.caption import Caption
 
 SOURCE = str(Path(vljepa.__file__).parents[1])
@@ -88,7 +89,7 @@ def test_ask_ranks_or_decodes(told: Any, video: Path):
 
 def test_caption_has_a_fidelity(told: Any, picture: Path):
     (found,) = told("caption", picture)
-    assert set(found) == {"caption", "fidelity"}
+    assert set(found) == {"caption", "fidelity", "unsure"}
     assert -1 <= found["fidelity"] <= 1
 
 
@@ -175,19 +176,31 @@ def test_words_for_people_go_to_standard_output(
     assert capsys.readouterr().out.startswith("cat\n")
 
 
-@pytest.mark.parametrize(("fidelity", "words"), [(0.2, "a dog   (fidelity 0.20, unsure)"), (0.27, "(fidelity 0.27)")])
-def test_watch_says_which_captions_are_unsure(fidelity: float, words: str, capsys: pytest.CaptureFixture[str]):
-    watch._say_event({"event": "segment", "start": 0.0, "end": 2.0, "caption": "a dog", "fidelity": fidelity})
-    assert words in capsys.readouterr().out
+UNSURE = [(True, "a dog   (fidelity 0.20, unsure)\n"), (False, "a dog   (fidelity 0.20)\n")]
 
 
-def test_caption_says_whether_it_is_unsure(
-    tiny_folder: Path, picture: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("unsure", "words"), UNSURE)
+def test_watch_says_which_captions_are_unsure(unsure: bool, words: str, capsys: pytest.CaptureFixture[str]):
+    said = {"event": "segment", "start": 0.0, "end": 2.0, "caption": "a dog", "fidelity": 0.2, "unsure": unsure}
+    watch._say_event(said)
+    assert capsys.readouterr().out.endswith(words)
+
+
+@pytest.mark.parametrize(("unsure", "words"), UNSURE)
+def test_captions_and_decoded_answers_say_whether_they_are_unsure(
+    tiny_folder: Path,
+    picture: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    unsure: bool,
+    words: str,
 ):
-    for fidelity, words in ((0.2, "a dog   (fidelity 0.20, unsure)\n"), (0.27, "a dog   (fidelity 0.27)\n")):
-        found = Caption(caption="a dog", fidelity=fidelity)
-        monkeypatch.setattr("vljepa.api.Model.caption", lambda *given, found=found, **told: found)
-        assert main(["caption", str(picture), "--model", str(tiny_folder), "--device", "cpu"]) == 0
+    caption = Caption(caption="a dog", fidelity=0.2, unsure=unsure)
+    answer = Answer(answer="a dog", ranked=False, fidelity=0.2, unsure=unsure)
+    monkeypatch.setattr("vljepa.api.Model.caption", lambda *given, **told: caption)
+    monkeypatch.setattr("vljepa.api.Model.ask", lambda *given, **told: answer)
+    for verb in (["caption", str(picture)], ["ask", str(picture), "what is it?"]):
+        assert main([*verb, "--model", str(tiny_folder), "--device", "cpu"]) == 0
         assert capsys.readouterr().out == words
 
 

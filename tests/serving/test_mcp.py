@@ -63,7 +63,7 @@ def test_an_assistant_asks_everything(folder: Path, tiny_folder: Path) -> None:
     assert told["library"]["folders"] == [str(folder / "media")]
     assert told["search"]["hits"]
     assert {score["label"] for score in told["ask"]["scores"]} == {"red", "green"}
-    assert set(told["caption"]) == {"caption", "fidelity"}
+    assert set(told["caption"]) == {"caption", "fidelity", "unsure"}
     assert told["watch"]["state"] == "ended"
     assert {"segment", "summary"} <= {event["event"] for event in told["watch"]["events"]}
     assert "outside the folders" in told["outside"]

@@ -1,6 +1,7 @@
 """Watching a file: shared features change nothing, events are complete, repeated captions are one segment."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -56,7 +57,7 @@ def test_segments_tile_the_stream_and_the_summary_is_last(tiny_embedder: Embedde
         assert one["end"] == following["start"]
     for event in segments:
         assert event["start"] <= event["time"] <= event["end"]
-        assert set(event) == {"event", "start", "end", "time", "caption", "fidelity"}
+        assert set(event) == {"event", "start", "end", "time", "caption", "fidelity", "unsure"}
         assert (event["caption"] is None) == (decode == "never")
     # Three decodes may be spent, but six seconds have no room for three segments of two seconds between the others.
     expected = {"selective": 2, "ward": 3, "uniform": 3, "every": summary["windows"], "never": 0}
@@ -83,6 +84,16 @@ def test_repeated_captions_become_one_segment_with_the_most_faithful_time():
         (3, 4, 3.5, "a"),
     ]
     assert merged[0].fidelity == 0.6
+
+
+@pytest.mark.parametrize(("line", "marked"), [(2.0, True), (-2.0, False), (None, False)])
+def test_captions_below_the_line_of_the_model_are_marked(
+    tiny_embedder: Embedder, video: Path, line: float | None, marked: bool
+):
+    calibration = replace(tiny_embedder.calibration, unsure=line)
+    embedder = Embedder(replace(tiny_embedder.bundle, calibration=calibration))
+    *segments, _ = watch(video, embedder, settings=WatchSettings(rate=0.5))
+    assert [event["unsure"] for event in segments] == [marked] * len(segments)
 
 
 def test_interrupted_stream_tells_what_was_seen(tiny_embedder: Embedder, video: Path, monkeypatch: pytest.MonkeyPatch):

@@ -109,6 +109,14 @@ def test_empty_question_is_refused(tiny_embedder: Embedder, question: str):
         answer(tiny_embedder, [plain_clip(0)], question=question, candidates=["yes", "no"])
 
 
+@pytest.mark.parametrize(("line", "marked"), [(2.0, True), (-2.0, False), (None, False)])
+def test_words_below_the_line_of_the_model_are_unsure(tiny_embedder: Embedder, line: float | None, marked: bool):
+    calibration = dataclasses.replace(tiny_embedder.calibration, unsure=line)
+    embedder = Embedder(dataclasses.replace(tiny_embedder.bundle, calibration=calibration))
+    assert caption(embedder, [plain_clip(0)])[0].unsure is marked
+    assert answer(embedder, [plain_clip(0)], question="what is it")[0].unsure is marked
+
+
 def test_caption_is_decoded_with_its_fidelity(tiny_embedder: Embedder):
     clips = [plain_clip(0), plain_clip(2, num_frames=4)]
     found = caption(tiny_embedder, clips)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,20 @@ def test_int8_is_near_and_a_quarter_of_the_size(tmp_path: Path, monkeypatch: pyt
         back = read(stored, "weight", dtype=torch.float32)
         assert (back - weight).abs().max() <= weight.abs().amax(1).max() / 127 / 2 + 1e-6
     assert read(stored, "count", dtype=torch.int64).tolist() == [0, 1, 2]
+
+
+def test_the_line_below_which_captions_are_unsure_is_kept(folder: Path) -> None:
+    bundle = tiny_bundle()
+    calibration = replace(bundle.calibration, unsure=0.3)
+    save_folder(replace(bundle, calibration=calibration), folder, card="", int8=False)
+    found = load_folder(folder).calibration
+    assert found == calibration
+    assert found.is_unsure(0.29) and not found.is_unsure(0.3)
+    values = json.loads((folder / "config.json").read_text())
+    del values["calibration"]["unsure"]  # as folders were before there was one
+    (folder / "config.json").write_text(json.dumps(values))
+    assert load_folder(folder).calibration.unsure is None
+    assert not load_folder(folder).calibration.is_unsure(-1.0)
 
 
 def test_bfloat16_keeps_the_statistics(folder: Path) -> None:

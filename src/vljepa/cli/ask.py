@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from vljepa.cli.options import add_model_options, add_range_options, open_model, texts_of
-from vljepa.cli.output import say, say_json
+from vljepa.cli.output import fidelity_text, say, say_json
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -38,7 +38,8 @@ def run(options: Namespace) -> None:
     if options.json:
         say_json(asdict(found))
         return
-    say(found.answer if found.fidelity is None else f"{found.answer}   (fidelity {found.fidelity:.2f})")
+    kept = "" if found.fidelity is None else f"   ({fidelity_text(found.fidelity, unsure=found.unsure)})"
+    say(f"{found.answer}{kept}")
     for score in found.scores:
         say(f"  {score.probability:6.1%}  {score.label}")
     if found.none_of_these is not None:

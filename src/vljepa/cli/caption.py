@@ -22,4 +22,4 @@ def run(options: Namespace) -> None:
     if options.json:
         say_json(asdict(found))
     else:
-        say(f"{found.caption}   ({fidelity_text(found.fidelity)})")
+        say(f"{found.caption}   ({fidelity_text(found.fidelity, unsure=found.unsure)})")

@@ -60,11 +60,9 @@ def write_whole(path: Path, content: bytes) -> None:
         raise ValueError(f"{path} could not be written ({error.strerror}): free space or name another file") from error
 
 
-def fidelity_text(fidelity: float) -> str:
-    """How far a caption's words keep what was seen, and whether that is too little to rely on."""
-    from vljepa.streaming.sinks import UNSURE
-
-    return f"fidelity {fidelity:.2f}{', unsure' if fidelity < UNSURE else ''}"
+def fidelity_text(fidelity: float, *, unsure: bool) -> str:
+    """How far decoded words keep what was seen, and whether that is too little to rely on."""
+    return f"fidelity {fidelity:.2f}{', unsure' if unsure else ''}"
 
 
 def seconds_text(seconds: float) -> str:

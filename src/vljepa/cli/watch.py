@@ -204,7 +204,7 @@ def _say_event(event: dict[str, Any]) -> None:
     elif event["caption"] is None:
         text = "(not decoded)"
     else:
-        text = f"{event['caption']}   ({fidelity_text(event['fidelity'])})"
+        text = f"{event['caption']}   ({fidelity_text(event['fidelity'], unsure=event['unsure'])})"
     say(f"{seconds_text(event['start'])} - {seconds_text(event['end'])}  {text}")
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import torch
@@ -13,13 +13,17 @@ from vljepa.streaming.selective import DecodePoint
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """What is said of a stretch of a stream; `time` is the second that was decoded. No caption: nothing was decoded."""
+    """What is said of a stretch of a stream; `time` is the second that was decoded. No caption: nothing was decoded.
+
+    `unsure`: the fidelity lies below the line that was fitted for the model.
+    """
 
     start: float
     end: float
     time: float
-    caption: str | None
-    fidelity: float | None
+    caption: str | None = None
+    fidelity: float | None = None
+    unsure: bool = False
 
 
 class Narrator:
@@ -67,8 +71,9 @@ class Narrator:
         self.seconds_decode += time.perf_counter() - begin
         self.decodes += len(points)
         fidelities = self._embedder.fidelity(embeddings, captions)
+        is_unsure = self._embedder.calibration.is_unsure
         return [
-            _description(point, caption=caption, fidelity=fidelity)
+            replace(_undecoded(point), caption=caption, fidelity=fidelity, unsure=is_unsure(fidelity))
             for point, caption, fidelity in zip(points, captions, fidelities, strict=True)
         ]
 
@@ -79,23 +84,9 @@ def joined(descriptions: Iterable[Description]) -> list[Description]:
     for _, group in groupby(descriptions, key=lambda description: description.caption):
         same = list(group)
         best = max(same, key=lambda description: description.fidelity or 0.0)
-        merged.append(
-            Description(
-                start=same[0].start,
-                end=same[-1].end,
-                time=best.time,
-                caption=best.caption,
-                fidelity=best.fidelity,
-            )
-        )
+        merged.append(replace(best, start=same[0].start, end=same[-1].end))
     return merged
 
 
 def _undecoded(point: DecodePoint) -> Description:
-    return _description(point, caption=None, fidelity=None)
-
-
-def _description(point: DecodePoint, *, caption: str | None, fidelity: float | None) -> Description:
-    return Description(
-        start=point.segment.start, end=point.segment.end, time=point.time, caption=caption, fidelity=fidelity
-    )
+    return Description(start=point.segment.start, end=point.segment.end, time=point.time)

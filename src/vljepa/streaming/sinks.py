@@ -10,9 +10,6 @@ from vljepa.streaming.watch import Event
 
 # A subtitle that is gone at once cannot be read: the one of a stream of a single frame stays this long.
 SHORTEST_SUBTITLE = 0.5
-# Below this fidelity the words keep little of the embedding, and whoever reads them is told (the page's: make.js).
-# Where it lies depends on the shared space: DECISIONS.md, 2026-11-29.
-UNSURE = 0.27
 
 
 class Sink(Protocol):
@@ -106,15 +103,9 @@ def _is_told(event: Event) -> bool:
     return event["event"] == "segment" and bool((event["caption"] or "").strip())
 
 
-def is_unsure(event: Event) -> bool:
-    """Whether a segment's caption keeps so little of what was seen that this has to be said with it."""
-    fidelity: float | None = event["fidelity"]
-    return fidelity is not None and fidelity < UNSURE
-
-
 def _words(event: Event) -> str:
     """The caption on one line, since an empty one would end the cue; marked where it is unsure."""
-    return " ".join([*(["(unsure)"] if is_unsure(event) else []), *event["caption"].split()])
+    return " ".join([*(["(unsure)"] if event["unsure"] else []), *event["caption"].split()])
 
 
 def _span(event: Event, *, decimal: str) -> str:

@@ -206,6 +206,7 @@ def _segment_event(description: Description) -> Event:
         "time": round(description.time, 3),
         "caption": description.caption,
         "fidelity": None if description.fidelity is None else round(description.fidelity, 4),
+        "unsure": description.unsure,
     }
 
 

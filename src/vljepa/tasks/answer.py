@@ -11,13 +11,14 @@ from vljepa.types import Clip, check_text
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """`ranked`: chosen among candidates, whose `scores` are given; otherwise decoded, with the caption's `fidelity`."""
+    """`ranked`: chosen among candidates, whose `scores` are given; otherwise decoded, with `fidelity` and `unsure` of a caption."""
 
     answer: str
     ranked: bool
     scores: tuple[Score, ...] = ()
     none_of_these: float | None = None
     fidelity: float | None = None
+    unsure: bool = False
 
 
 def answer(
@@ -30,7 +31,7 @@ def answer(
     asked = check_text(question, what="the question")
     if candidates is None:
         said = caption(embedder, clips, query=asked)
-        return [Answer(answer=text.caption, ranked=False, fidelity=text.fidelity) for text in said]
+        return [Answer(answer=one.caption, ranked=False, fidelity=one.fidelity, unsure=one.unsure) for one in said]
     texts = checked_candidates(candidates, what="candidate")
     rankings = [
         ranking(embedder, embedding, candidates=texts, asked=True) for embedding in embedder.predict_clips(clips, asked)

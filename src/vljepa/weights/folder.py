@@ -52,13 +52,19 @@ class Calibration:
     """How cosines become probabilities, fitted on validation data.
 
     A softmax over `scale` times the cosines, with one more row at cosine `background` that stands for "none of these".
-    Answers to a question live at other heights than descriptions, so they have a pair of their own.
+    Answers to a question live at other heights than descriptions, so they have a pair of their own. `unsure`: the
+    fidelity below which decoded words are marked as unsure; None where no line was fitted, and nothing is marked.
     """
 
     scale: float = 20.0
     background: float = 0.3
     asked_scale: float = 20.0
     asked_background: float = 0.3
+    unsure: float | None = None
+
+    def is_unsure(self, fidelity: float) -> bool:
+        """Whether words keep so little of what was meant that whoever reads them has to be told."""
+        return self.unsure is not None and fidelity < self.unsure
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,6 +58,7 @@ def make_demo(options: Namespace) -> Path:
         seconds_open=opened,
         seconds_work=time.perf_counter() - working,
         missing=media.missing,
+        unsure=embedder.calibration.unsure,
     )
     target = options.into / "index.html"
     write_whole(target, page(streams, photos, facts=facts).encode())

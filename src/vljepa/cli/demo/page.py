@@ -8,7 +8,6 @@ from importlib import resources
 from vljepa.cli.demo.story import Cost, PhotoStory, StreamStory, best_scores
 from vljepa.cli.output import seconds_text
 from vljepa.streaming.narrator import Description
-from vljepa.streaming.sinks import UNSURE
 
 GOLDEN_ANGLE = 137.5
 COST_NAMES = {"selective": "when the meaning changes", "uniform": "at even steps, as often", "every": "every window"}
@@ -16,13 +15,14 @@ COST_NAMES = {"selective": "when the meaning changes", "uniform": "at even steps
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What the page says about how it was made."""
+    """What the page says about how it was made; `unsure`: the model's line below which words are marked, if any."""
 
     model: str
     machine: str
     seconds_open: float
     seconds_work: float
     missing: tuple[str, ...]
+    unsure: float | None
 
 
 def page(streams: Sequence[StreamStory], photos: Sequence[PhotoStory], *, facts: Facts) -> str:
@@ -169,12 +169,11 @@ def _segments(stream: StreamStory) -> str:
     for number, (told, picture) in enumerate(zip(stream.told, stream.pictures, strict=True)):
         pair = f"{escape(stream.name)}-{number}"
         fidelity = told.fidelity or 0.0
-        unsure = fidelity < UNSURE
         cards.append(
-            f'<li id="{pair}" data-pair="{pair}" style="{_hue(number)}"{" class=unsure" if unsure else ""}>'
+            f'<li id="{pair}" data-pair="{pair}" style="{_hue(number)}"{" class=unsure" if told.unsure else ""}>'
             f'<img src="{picture}" alt="Frame at {seconds_text(told.time)}" loading="lazy">'
             f'<p class="when"><span>{_when(told)}</span>'
-            f"<span>{'unsure' if unsure else 'fidelity'} {fidelity:.2f}</span></p>"
+            f"<span>{'unsure' if told.unsure else 'fidelity'} {fidelity:.2f}</span></p>"
             f'<p class="what">{escape(told.caption or "")}</p>'
             f'<div class="meter"><i style="width:{100 * min(max(fidelity, 0.0), 1.0):.0f}%"></i></div></li>'
         )
@@ -208,12 +207,11 @@ def _photo(story: PhotoStory) -> str:
     answers = [(score.label, score.probability) for score in story.answer.scores]
     if story.answer.none_of_these is not None:
         answers.append(("none of these", story.answer.none_of_these))
-    unsure = story.caption.fidelity < UNSURE
     return (
         f'<article class="photo"><img src="{story.picture}" alt="Photograph: {escape(story.photo.label)}" '
         'loading="lazy">'
         f'<div class="in"><p class="say">“{escape(story.caption.caption)}” '
-        f"<small>{'unsure' if unsure else 'fidelity'} {story.caption.fidelity:.2f}</small></p>"
+        f"<small>{'unsure' if story.caption.unsure else 'fidelity'} {story.caption.fidelity:.2f}</small></p>"
         f"{_bars(best_scores(story.ranking), true=story.photo.label)}"
         f'<p class="q">{escape(story.photo.question)}</p>{_bars(answers, true=None)}</div></article>'
     )
@@ -234,10 +232,11 @@ def _bars(scores: Sequence[tuple[str, float]], *, true: str | None) -> str:
 
 
 def _footer(facts: Facts) -> str:
+    marked = "" if facts.unsure is None else f"; below {facts.unsure} they are marked as unsure"
     return (
         f"<footer><p>Made by <code>python -m vljepa.cli.demo</code> with the model {escape(facts.model)} on "
         f"{escape(facts.machine)}; the model opened in {facts.seconds_open:.1f} s. Fidelity is the cosine between what "
-        f"the model meant and its own words read again; below {UNSURE} they are marked as unsure. Coverage is the mean "
+        f"the model meant and its own words read again{marked}. Coverage is the mean "
         "cosine of every window with what was decoded for it. Both say how faithful the words are to the model, not "
         "whether the model is right.</p></footer>"
     )

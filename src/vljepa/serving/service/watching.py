@@ -14,7 +14,7 @@ from vljepa.serving.service.media import Given, Media
 from vljepa.serving.service.shared import request
 from vljepa.serving.service.timeline import check_spans, drawn, look, means
 from vljepa.streaming.stream import WindowSettings
-from vljepa.tasks.caption import Caption, caption
+from vljepa.tasks.caption import Caption, caption, put_into_words
 
 KEPT_TIMELINES = 64
 MOST_SPANS = 64
@@ -96,11 +96,7 @@ class Playing:
         with request(self._limits.seconds) as deadline:
             embeddings = means(timeline, spans)
             if embeddings is not None:
-                said = embedder.decode(embeddings)
-                fidelities = embedder.fidelity(embeddings, said)
-                return [
-                    Caption(caption=text, fidelity=fidelity) for text, fidelity in zip(said, fidelities, strict=True)
-                ]
+                return put_into_words(embedder, embeddings)
             edges = drawn(timeline)["edges"]
             clips = [
                 self._media.clip(

@@ -1,7 +1,7 @@
 // The box in which one asks about a medium, or about the part of it that is on.
 
 import { post } from "./api.js";
-import { UNSURE, bars, clock, make, tell } from "./make.js";
+import { bars, clock, make, tell } from "./make.js";
 
 /** `part` gives the seconds that are on, or null for all of it. */
 export function askBox(key, part) {
@@ -38,8 +38,7 @@ export function askBox(key, part) {
 function shown(found, question, seconds) {
   const about = seconds ? `${question} (${clock(seconds.start, true)}–${clock(seconds.end, true)})` : question;
   if (!found.ranked) {
-    const poor = found.fidelity < UNSURE;
-    return [make("p", { class: "q" }, about), make("p", { class: poor ? "said unsure" : "said" }, found.answer), make("p", { class: "soft small" }, `${poor ? "unsure: " : ""}fidelity ${found.fidelity.toFixed(2)}`)];
+    return [make("p", { class: "q" }, about), make("p", { class: found.unsure ? "said unsure" : "said" }, found.answer), make("p", { class: "soft small" }, `${found.unsure ? "unsure: " : ""}fidelity ${found.fidelity.toFixed(2)}`)];
   }
   const scores = [...found.scores, { label: "none of these", probability: found.none_of_these, rest: true }];
   return [make("p", { class: "q" }, about), bars(scores, `Answers to ${about}`)];

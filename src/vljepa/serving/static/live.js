@@ -1,7 +1,7 @@
 // Streams as they run: the picture, the curve of the last minute, what is said and what fires, and what that costs.
 
 import { get, post, remove } from "./api.js";
-import { UNSURE, clock, draw, hue, make, tell } from "./make.js";
+import { clock, draw, hue, make, tell } from "./make.js";
 
 const SHOWN_SECONDS = 60;
 const KEPT_LINES = 100;
@@ -115,8 +115,7 @@ class Following {
       draw("polygon", { class: "area", points: `${first},100 ${line} 100,100` }), draw("polyline", { class: "edge", points: line })));
   }
 
-  segment({ start, end, caption, fidelity }) {
-    const unsure = (fidelity ?? 0) < UNSURE;
+  segment({ start, end, caption, unsure }) {
     this.now.textContent = caption ?? "";
     this.now.classList.toggle("unsure", unsure);
     this.line("segment", `${clock(start, true)}–${clock(end, true)}`, caption ?? "no words", unsure);

@@ -1,8 +1,5 @@
 // Small helpers to make elements and to write what people read.
 
-/** Below this fidelity words keep little of what was seen, and are shown as unsure. */
-export const UNSURE = 0.27;
-
 /** An element: attributes by name, functions as listeners, `style` as properties, children as text or elements. */
 export function make(name, attributes = {}, ...children) {
   const element = document.createElement(name);

@@ -2,7 +2,7 @@
 
 import { get, post } from "./api.js";
 import { askBox } from "./ask.js";
-import { UNSURE, clock, fileName, hue, make, tell } from "./make.js";
+import { clock, fileName, hue, make, tell } from "./make.js";
 import { Timeline } from "./timeline.js";
 import { Tree } from "./tree.js";
 
@@ -26,9 +26,9 @@ async function about(key, query) {
 
 function picture(key, name, source) {
   const words = make("p", { class: "said", "aria-live": "polite" }, "…");
-  post("/v1/caption", { medium: { type: "media", media: key } }).then(({ caption, fidelity }) => {
+  post("/v1/caption", { medium: { type: "media", media: key } }).then(({ caption, unsure }) => {
     words.textContent = caption;
-    words.classList.toggle("unsure", fidelity < UNSURE);
+    words.classList.toggle("unsure", unsure);
   }).catch(tell);
   return make("div", { class: "page" }, make("h1", { class: "small" }, name), make("div", { class: "watch" },
     make("div", { class: "stage" }, make("img", { class: "shown", src: source, alt: `Picture: ${name}` }), make("div", { class: "panel" }, make("h2", {}, "What the model says"), words)),
@@ -155,7 +155,7 @@ class Player {
     try {
       const { captions: [told] } = await post(`/v1/media/${encodeURIComponent(this.key)}/captions`, { spans: [[segment.first, segment.last]] });
       if (this.left) return;
-      this.decoded.set(segment.key, { caption: told.caption, unsure: told.fidelity < UNSURE, fidelity: told.fidelity });
+      this.decoded.set(segment.key, told);
       this.write(segment.key, this.decoded.get(segment.key));
       this.counted();
       if (this.segments[this.number]?.key === segment.key) this.saying(this.decoded.get(segment.key));
