@@ -188,19 +188,14 @@ def test_watch_says_which_captions_are_unsure(unsure: bool, words: str, capsys: 
 
 @pytest.mark.parametrize(("unsure", "words"), UNSURE)
 def test_captions_and_decoded_answers_say_whether_they_are_unsure(
-    tiny_folder: Path,
-    picture: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    unsure: bool,
-    words: str,
+    picture: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, unsure: bool, words: str
 ):
     caption = Caption(caption="a dog", fidelity=0.2, unsure=unsure)
     answer = Answer(answer="a dog", ranked=False, fidelity=0.2, unsure=unsure)
     monkeypatch.setattr("vljepa.api.Model.caption", lambda *given, **told: caption)
     monkeypatch.setattr("vljepa.api.Model.ask", lambda *given, **told: answer)
     for verb in (["caption", str(picture)], ["ask", str(picture), "what is it?"]):
-        assert main([*verb, "--model", str(tiny_folder), "--device", "cpu"]) == 0
+        assert main([*verb, "--device", "cpu"]) == 0
         assert capsys.readouterr().out == words
 
 

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ from vljepa.training.trackers import Tracker
 from vljepa.training.trainer import Trainer
 from vljepa.training.validate import Validator
 from vljepa.types import Batch, Tokens
-from vljepa.weights.folder import Bundle, save_folder
+from vljepa.weights.folder import Bundle, Calibration, save_folder
 from vljepa.weights.start import Started, start_small, start_trained
 
 Scores = Callable[[int], dict[str, float]]
@@ -256,9 +257,10 @@ class SmallRun:
             decoder_tokenizer=self.started.decoder_tokenizer,
             frames=self.settings.frames,
             name="small",
-            calibration=fit_calibration(self.model, self.validator),
+            calibration=Calibration(),
             fingerprint=fingerprint(self.settings),
         )
+        bundle = replace(bundle, calibration=fit_calibration(bundle, self.validator))
         save_folder(bundle, self.run / "model", card="# VL-JEPA small\n")
         write_run_report(self.run)
         return self.run / "model"

@@ -11,7 +11,10 @@ from vljepa.types import Clip, check_text
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """`ranked`: chosen among candidates, whose `scores` are given; otherwise decoded, with `fidelity` and `unsure` of a caption."""
+    """`ranked`: chosen among candidates, whose `scores` are given; otherwise decoded, with a caption's `fidelity`.
+
+    `unsure`: as of a caption; what is ranked has probabilities instead.
+    """
 
     answer: str
     ranked: bool

@@ -1,27 +1,33 @@
-"""How cosines become probabilities: the scale and the height of "none of these" that fit validation data best."""
+"""How cosines become probabilities, and which words are unsure: what fits validation data best."""
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
+from vljepa.embedder import Embedder
+from vljepa.evaluation.choices import Choice, asked, cosines, described, evenly
 from vljepa.evaluation.metrics import ranks, same_captions
 from vljepa.features import Item
 from vljepa.models.vljepa import VLJEPA
 from vljepa.training.validate import COMPOSED, Validator
-from vljepa.weights.folder import Calibration
+from vljepa.weights.folder import Bundle, Calibration
 
 SCALES = tuple(float(scale) for scale in np.geomspace(4, 100, 25))
 HEIGHTS = tuple(float(height) for height in np.linspace(-0.1, 0.9, 41))
-CHOICES = 8
 BELIEFS = tuple(float(weight) for weight in np.linspace(0, 2, 21))
+LINES = tuple(hundredths / 100 for hundredths in range(101))
+DECODED = 400
+# Of fewer items there is no best tenth.
+FEWEST = 10
 
 
-def likeliest(cosines: Float[Tensor, "row choice"], right: Float[Tensor, "row"]) -> tuple[float, float]:
-    """Scale and height with the smallest cross-entropy; `right` is the number of the right choice, or -1 for none."""
-    target = torch.where(right < 0, cosines.shape[1], right).long()
+def likeliest(cosines: Float[Tensor, "row choice"], present: Bool[Tensor, "row"]) -> tuple[float, float]:
+    """Scale and height with the smallest cross-entropy; the first choice is right where `present`, else none is."""
+    target = torch.where(present, 0, cosines.shape[1])
 
     def loss(scale: float, height: float) -> float:
         logits = torch.cat([cosines, torch.full((len(cosines), 1), height)], dim=1) * scale
@@ -31,18 +37,31 @@ def likeliest(cosines: Float[Tensor, "row choice"], right: Float[Tensor, "row"])
 
 
 @torch.inference_mode()
-def fit_calibration(model: VLJEPA, validator: Validator) -> Calibration:
-    """Half the rows hold the right text among others, half hold only others."""
+def fit_calibration(bundle: Bundle, validator: Validator) -> Calibration:
+    """Scale and height of descriptions and of answers, and the line below which words are unsure.
+
+    Half the rows hold the right text among others, half hold only others. Descriptions: pictures that were not composed
+    for questions. Answers: as many rows about pictures as about clips where there are as many, since users do not say
+    which of both they have; what is asked says `asked`. A pair to which no item has anything to say stays as it is.
+    """
     items = [item for item in validator.features.items if item.split == validator.split]
-    with torch.autocast(validator.device(model).type, dtype=validator.dtype, enabled=validator.dtype != torch.float32):
-        pictures = [item for item in items if item.count == 1 and item.corpus not in COMPOSED]
-        scale, background = likeliest(*_described(model, validator, pictures))
-        asked_scale, asked_background = likeliest(*_asked(model, validator, [item for item in items if item.count > 1]))
+    pictures = [item for item in items if item.count == 1]
+    clips = [item for item in items if item.count > 1]
+    mixed = torch.autocast(
+        validator.device(bundle.model).type, dtype=validator.dtype, enabled=validator.dtype != torch.float32
+    )
+    with mixed:
+        told = described([item for item in pictures if item.corpus not in COMPOSED])
+        scale, background = _fitted(bundle.model, validator, told) or (Calibration.scale, Calibration.background)
+        answered = _fitted(bundle.model, validator, [*asked(pictures), *asked(clips)])
+        asked_scale, asked_background = answered or (Calibration.asked_scale, Calibration.asked_background)
+        unsure = _fitted_line(bundle, validator, items)
     return Calibration(
         scale=round(scale, 3),
         background=round(background, 4),
         asked_scale=round(asked_scale, 3),
         asked_background=round(asked_background, 4),
+        unsure=unsure,
     )
 
 
@@ -70,28 +89,67 @@ def fit_belief(model: VLJEPA, validator: Validator) -> float:
     return max(BELIEFS, key=found)
 
 
-def _described(model: VLJEPA, validator: Validator, items: list[Item]) -> tuple[Tensor, Tensor]:
-    texts = [item.label or item.captions[0] for item in items]
-    similarity = (validator.predictions(model, items, [""] * len(items)) @ validator.texts(model, texts).T).float()
-    random = np.random.default_rng(0)
-    rows, right = [], []
-    for number in range(len(items)):
-        others = [place for place in random.permutation(len(items)) if texts[place] != texts[number]][:CHOICES]
-        present = number % 2 == 0
-        rows.append(similarity[number, [number, *others[1:]] if present else others])
-        right.append(0.0 if present else -1.0)
-    return torch.stack(rows), torch.tensor(right)
+def _fitted(model: VLJEPA, validator: Validator, choices: Sequence[Choice]) -> tuple[float, float] | None:
+    """Scale and height for what is shown; None where nothing is."""
+    rows, present = [], []
+    for is_clip in (False, True):
+        some = [choice for choice in choices if (choice.item.count > 1) == is_clip]
+        if some:
+            predicted = validator.predictions(model, [one.item for one in some], [one.query for one in some])
+            rows.append(cosines(some, predicted, lambda texts: validator.texts(model, texts)))
+            present += [one.present for one in some]
+    return likeliest(torch.cat(rows), torch.tensor(present)) if rows else None
 
 
-def _asked(model: VLJEPA, validator: Validator, items: list[Item]) -> tuple[Tensor, Tensor]:
-    """Questions with at least four candidates; every other one is shown without its answer."""
-    asked = [(item, question) for item in items for question in item.questions if len(question.candidates) >= 4]
-    asked = asked[:: max(1, len(asked) // 600)]
-    predicted = validator.predictions(model, [item for item, _ in asked], [question.query for _, question in asked])
-    rows, right = [], []
-    for number, (row, (_, question)) in enumerate(zip(predicted, asked, strict=True)):
-        wrong = [text for text in question.candidates if text != question.answer]
-        shown = [question.answer, *wrong[:2]] if number % 2 == 0 else wrong[:3]
-        rows.append((validator.texts(model, shown) @ row).float())
-        right.append(0.0 if number % 2 == 0 else -1.0)
-    return torch.stack(rows), torch.tensor(right)
+def _fitted_line(bundle: Bundle, validator: Validator, items: Sequence[Item]) -> float | None:
+    """The line for DECODED items, evenly over sources. A caption is right where it finds its own item.
+
+    Among the items of the same source, since elsewhere the manner alone (drawn, simulated) would find it; in the best
+    tenth, since many items of a source differ in little, and another wording of the same is no mistake.
+    """
+    embedder = Embedder(bundle, device=validator.device(bundle.model))
+    sources: dict[str, list[Item]] = {}
+    for item in items:
+        if item.captions:
+            sources.setdefault(item.corpus, []).append(item)
+    fidelities: list[float] = []
+    right = [torch.zeros(0, dtype=torch.bool)]
+    for some in evenly([found for found in sources.values() if len(found) >= FEWEST], DECODED):
+        predicted = validator.predictions(bundle.model, some, [""] * len(some))
+        said = embedder.decode(predicted)
+        fidelities += embedder.fidelity(predicted, said)
+        captions = list(dict.fromkeys(caption for item in some for caption in item.captions))
+        similarity = embedder.texts(said, cut=True) @ embedder.texts(captions, cut=True).T
+        told = torch.tensor([[caption in item.captions for caption in captions] for item in some])
+        right.append(finds_its_own(similarity.float().cpu(), told))
+    return parting_line(torch.tensor(fidelities), torch.cat(right))
+
+
+def finds_its_own(
+    similarity: Float[Tensor, "item caption"], told: Bool[Tensor, "item caption"]
+) -> Bool[Tensor, "item"]:
+    """Whether the words said of each item find it, or one that is told alike, among the best tenth of all items.
+
+    `similarity`: of what was said with all captions; `told`: which captions are the items' own. An item is found by the
+    nearest of its captions, so that those with many wordings are not found more easily than by their number alone.
+    """
+    nearest = torch.stack([similarity[:, own].amax(1) for own in told], dim=1)
+    alike = (told.float() @ told.float().T) > 0
+    return ranks(nearest, alike) <= len(told) / FEWEST
+
+
+def parting_line(fidelities: Float[Tensor, "item"], right: Bool[Tensor, "item"]) -> float | None:
+    """The fidelity that tells right from wrong with the best balanced accuracy, in hundredths; the middle of equals.
+
+    None where all are right, all are wrong, or no line tells them apart.
+    """
+    if not bool(right.any()) or bool(right.all()):
+        return None
+
+    def balanced(line: float) -> float:
+        sure = (fidelities >= line).double()
+        return float(sure[right].mean() + 1 - sure[~right].mean()) / 2
+
+    accuracies = [balanced(line) for line in LINES]
+    best = [line for line, accuracy in zip(LINES, accuracies, strict=True) if accuracy == max(accuracies)]
+    return best[len(best) // 2] if max(accuracies) > 0.5 else None
