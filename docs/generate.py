@@ -215,6 +215,8 @@ def tables(report: Mapping[str, Any], *, whole: bool) -> str:
     asked = [row for row in rows if is_question(row)]
     parts = [score_table(rows)] if whole else [score_table([row for row in rows if row not in asked])]
     parts += [] if whole or not asked else [question_table(asked)]
+    if "calibration" in report["curves"]:
+        parts.append("How far probabilities can be believed, as a figure: [reports/small.png](reports/small.png).")
     parts.append(f"From [reports/small.json](reports/small.json), made by `{report['receipt']['command']}`.")
     return "\n\n".join([*parts, selective_table(json.loads(SELECTIVE.read_text()), shipped=shipped)])
 

@@ -32,7 +32,9 @@ def add_options(parser: ArgumentParser) -> None:
         "--cache", type=Path, metavar="FOLDER", help="downloads and known embeddings (default: ROOT/packages)"
     )
     parser.add_argument("--out", type=Path, metavar="F.md", help="write the report as Markdown, too")
-    parser.add_argument("--plot", type=Path, metavar="F", help="draw the curves of `selective` as F.png and F.svg")
+    parser.add_argument(
+        "--plot", type=Path, metavar="F", help="draw the curves of `small` or `selective` as F.png and F.svg"
+    )
     add_model_options(parser)
 
 
@@ -51,7 +53,7 @@ def run(options: Namespace) -> int:
     if options.out is not None:
         write_whole(options.out, report.markdown().encode())
     if options.plot is not None:
-        _draw(report.curves, options.plot)
+        _draw(options.benchmark, report.curves, options.plot)
     if options.json:
         say_json(report.as_dict())
     else:
@@ -150,16 +152,18 @@ def _check_plot(options: Namespace) -> None:
     """ValueError before the long work where there will be nothing to draw, or nothing to draw it with."""
     from importlib.util import find_spec
 
-    if options.benchmark != "selective":
-        raise ValueError(f"--plot draws the curves of `selective`; {options.benchmark} has none: leave it out")
+    if options.benchmark not in ("small", "selective"):
+        raise ValueError(f"--plot draws curves of `small` and `selective`; {options.benchmark} has none: leave it out")
     check_can_write(options.plot.with_name(f"{options.plot.name}.png"))
     if find_spec("matplotlib") is None:
         raise ValueError("--plot needs matplotlib: install vljepa[eval], or leave it out")
 
 
-def _draw(curves: Mapping[str, Any], into: Path) -> None:
-    from vljepa.evaluation.benchmarks.selective.plot import plot
+def _draw(benchmark: str, curves: Mapping[str, Any], into: Path) -> None:
+    from vljepa.evaluation.benchmarks import small_plot
+    from vljepa.evaluation.benchmarks.selective import plot as selective_plot
 
+    plot = small_plot.plot if benchmark == "small" else selective_plot.plot
     note(f"drawn: {', '.join(map(str, plot(curves, into)))}")
 
 

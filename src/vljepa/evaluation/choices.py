@@ -16,6 +16,8 @@ from torch import Tensor
 from vljepa.data.asking import CAPTION_QUERIES, LABEL_QUERIES, one_of
 from vljepa.features import Item
 
+# Pictures composed for their questions: easily named, they would hide how well others are.
+COMPOSED = ("shapes", "scenes")
 DESCRIBED, ASKED = 8, 3
 One = TypeVar("One")
 # An item, a query, its right text, and texts that are wrong.

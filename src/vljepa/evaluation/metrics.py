@@ -40,6 +40,15 @@ class BoundaryScore:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReliabilityBin:
+    """Items of like confidence: how sure the model was of them on average, and the share of which it was right."""
+
+    confidence: float
+    accuracy: float
+    num_items: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Interval:
     """A mean with the interval in which it falls when the items are drawn again."""
 
@@ -194,13 +203,27 @@ def expected_calibration_error(
     confidence: Float[Tensor, "item"], correct: Bool[Tensor, "item"], *, num_bins: int = 15
 ) -> float:
     """Mean gap between confidence and accuracy over equally wide bins of confidence, weighted by their items."""
+    bins = reliability(confidence, correct, num_bins=num_bins)
+    return sum(abs(one.confidence - one.accuracy) * one.num_items for one in bins) / len(confidence)
+
+
+def reliability(
+    confidence: Float[Tensor, "item"], correct: Bool[Tensor, "item"], *, num_bins: int = 15
+) -> list[ReliabilityBin]:
+    """Those of equally wide bins of confidence that hold items: their mean confidence, and the share that is right."""
     _check_probabilities(confidence)
     if num_bins < 1:
         raise ValueError(f"{num_bins} bins: ask for at least one")
     # Bins are open below and closed above, as in Guo et al. 2017; zero belongs to the first.
     places = ((confidence.double() * num_bins).ceil().long() - 1).clamp(0, num_bins - 1)
-    gaps = torch.zeros(num_bins, dtype=torch.float64).index_add_(0, places, confidence.double() - correct.double())
-    return float(gaps.abs().sum() / len(confidence))
+    return [
+        ReliabilityBin(
+            confidence=float(confidence[places == place].double().mean()),
+            accuracy=float(correct[places == place].double().mean()),
+            num_items=int((places == place).sum()),
+        )
+        for place in places.unique().tolist()
+    ]
 
 
 def brier_score(probabilities: Float[Tensor, "item label"], labels: Int64[Tensor, "item"]) -> float:

@@ -9,11 +9,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vljepa.embedder import Embedder
-from vljepa.evaluation.choices import Choice, asked, cosines, described, evenly
+from vljepa.evaluation.choices import COMPOSED, Choice, asked, cosines, described, evenly
 from vljepa.evaluation.metrics import ranks, same_captions
 from vljepa.features import Item
 from vljepa.models.vljepa import VLJEPA
-from vljepa.training.validate import COMPOSED, Validator
+from vljepa.training.validate import Validator
 from vljepa.weights.folder import Bundle, Calibration
 
 SCALES = tuple(float(scale) for scale in np.geomspace(4, 100, 25))

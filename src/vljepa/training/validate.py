@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vljepa.evaluation.choices import COMPOSED
 from vljepa.evaluation.metrics import ranks, recall_at_k, same_captions
 from vljepa.features import Features, Item
 from vljepa.models.vljepa import VLJEPA
@@ -14,8 +15,6 @@ from vljepa.text import Tokenizer
 from vljepa.types import Question
 
 CHUNK = 128
-# Pictures composed for their questions: easily named, they would hide how well others are.
-COMPOSED = ("shapes", "scenes")
 PHOTOGRAPHS = ("openstax",)
 
 

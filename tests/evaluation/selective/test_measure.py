@@ -309,8 +309,8 @@ def test_what_cannot_be_measured_is_one_sentence(
     model = ["--model", str(tiny_folder), "--device", "cpu"]
     assert main(["evaluate", "selective", "--root", str(tmp_path), *model]) == 2
     assert "neither a corpus (shards.json is missing) nor EgoExo4D" in capsys.readouterr().err
-    assert main(["evaluate", "small", "--root", str(tmp_path), "--plot", str(tmp_path / "a"), *model]) == 2
-    assert "--plot draws the curves of `selective`" in capsys.readouterr().err
+    assert main(["evaluate", "ssv2", "--root", str(tmp_path), "--plot", str(tmp_path / "a"), *model]) == 2
+    assert "--plot draws curves of `small` and `selective`; ssv2 has none" in capsys.readouterr().err
     write_listing(tmp_path, [])
     assert main(["evaluate", "selective", "--root", str(tmp_path), *model]) == 2
     assert "holds no held-out clips" in capsys.readouterr().err

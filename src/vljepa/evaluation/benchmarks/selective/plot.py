@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vljepa.evaluation.benchmarks.figure import drawn
+
 _PANELS = (("cider", "CIDEr-D"), ("coverage", "coverage (cosine)"), ("boundary_f1", "boundary F1"))
 _COLOURS = {
     "selective": "#0b3c6f",
@@ -23,13 +25,8 @@ def plot(curves: Mapping[str, Any], into: Path) -> list[Path]:
 
     Solid lines decode a mean over a segment, dashed ones a single window. ValueError where matplotlib is missing.
     """
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ValueError("plotting needs matplotlib: install vljepa[eval], or leave --plot out") from error
-    with mpl.rc_context({"svg.hashsalt": "vljepa", "font.size": 9}):
-        figure = Figure(figsize=(13, 3.6 * len(curves)), layout="constrained")
+
+    def draw(figure: Any) -> None:
         grid = figure.subplots(len(curves), len(_PANELS), squeeze=False)
         for axes, (name, found) in zip(grid, curves.items(), strict=True):
             for panel, (score, label) in zip(axes, _PANELS, strict=True):
@@ -39,10 +36,8 @@ def plot(curves: Mapping[str, Any], into: Path) -> list[Path]:
                 panel.grid(alpha=0.25)
         handles, labels = grid[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right center", frameon=False)
-        paths = [into.with_name(f"{into.name}.{suffix}") for suffix in ("png", "svg")]
-        figure.savefig(paths[0], dpi=130, metadata={"Software": None})
-        figure.savefig(paths[1], metadata={"Date": None, "Creator": None})
-    return paths
+
+    return drawn(into, size=(13.0, 3.6 * len(curves)), draw=draw)
 
 
 def _draw(panel: Any, ways: Mapping[str, Any], score: str) -> None:

@@ -1,0 +1,80 @@
+"""The rows of `evaluate small` on probabilities say what a given calibration does, and the figure shows the same."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tests.training.test_validate import made
+
+from vljepa.cli.main import main
+from vljepa.embedder import Embedder
+from vljepa.evaluation.benchmarks.held_out import HeldOut
+from vljepa.evaluation.benchmarks.small_calibration import _bins, _scores, calibration_rows
+from vljepa.evaluation.report import Report, receipt
+from vljepa.weights.folder import Calibration
+
+GROUPS = ("descriptions of pictures", "questions about clips", "questions about pictures")
+MEASURES = ("ECE", "Brier score", "false alarms", "misses")
+
+
+def held_out(folder: Path, calibration: Calibration) -> HeldOut:
+    bundle, validator = made(folder)
+    embedder = Embedder(replace(bundle, calibration=calibration))
+    return HeldOut(embedder=embedder, features=validator.features, split="validation")
+
+
+def test_rows_by_group_beside_a_model_without_calibration(tmp_path: Path) -> None:
+    rows, curves = calibration_rows(held_out(tmp_path, Calibration()))
+    assert [row.name for row in rows] == [f"{group}: {measure}" for group in GROUPS for measure in MEASURES]
+    assert [row.unit for row in rows[:4]] == ["ECE", "Brier", "share", "share"]
+    assert [row.num_items for row in rows if row.name.endswith("ECE")] == [24, 24, 72]
+    assert [row.num_items for row in rows if row.name.endswith("alarms")] == [12, 12, 36]
+    assert all(row.baselines == {"not calibrated": row.score} for row in rows)
+    assert set(curves) == set(GROUPS)
+    assert all(sum(one["num_items"] for one in curves[GROUPS[0]][way]) == 24 for way in ("before", "after"))
+
+
+@pytest.mark.parametrize(("height", "alarms", "misses"), [(2.0, 1.0, 0.0), (-2.0, 0.0, 1.0)])
+def test_descriptions_and_questions_have_a_height_each(
+    tmp_path: Path, height: float, alarms: float, misses: float
+) -> None:
+    for name, others in (("background", "asked_background"), ("asked_background", "background")):
+        (tmp_path / name).mkdir()
+        calibration = replace(Calibration(), **{name: height, others: 0.0})
+        rows, _ = calibration_rows(held_out(tmp_path / name, calibration))
+        scores = {row.name: row.score for row in rows}
+        changed = GROUPS[:1] if name == "background" else GROUPS[1:]
+        for group in changed:
+            assert (scores[f"{group}: false alarms"], scores[f"{group}: misses"]) == (alarms, misses)
+        assert all(
+            row.baselines["not calibrated"] != row.score
+            for row in rows
+            if row.name in {f"{group}: ECE" for group in changed}
+        )
+
+
+def test_what_the_measures_are() -> None:
+    # Shown and found; shown and taken for none; not shown and told so; not shown and something else found.
+    shares = torch.tensor([[0.9, 0.0, 0.1], [0.4, 0.0, 0.6], [0.0, 0.1, 0.9], [0.0, 0.9, 0.1]], dtype=torch.float64)
+    present = torch.tensor([True, True, False, False])
+    scores = _scores(shares, present)
+    assert (scores["false alarms"], scores["misses"]) == (0.5, 0.5)
+    assert scores["ECE"] == pytest.approx((3 * abs(0.9 - 2 / 3) + 0.6) / 4)
+    assert scores["Brier score"] == pytest.approx((0.02 + 0.72 + 0.02 + 1.62) / 4)
+    sure = {"confidence": pytest.approx(0.9), "accuracy": pytest.approx(2 / 3), "num_items": 3}
+    assert _bins(shares, present) == [{"confidence": pytest.approx(0.6), "accuracy": 0.0, "num_items": 1}, sure]
+
+
+def test_the_figure_is_drawn_by_the_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = receipt(command="", model="", data="", frames=4, sampling=None, missing=0, seed=0)
+    bins = [{"confidence": 0.3, "accuracy": 0.4, "num_items": 7}, {"confidence": 0.8, "accuracy": 0.7, "num_items": 3}]
+    curves = {"calibration": {group: {"before": bins, "after": bins[:1]} for group in GROUPS}}
+    report = Report(benchmark="small", rows=(), receipt=told, curves=curves)
+    monkeypatch.setattr("vljepa.cli.evaluate._report", lambda options: report)
+    figure = tmp_path / "reliable"
+    assert main(["evaluate", "small", "--root", str(tmp_path), "--plot", str(figure), "--json"]) == 0
+    assert (tmp_path / "reliable.png").stat().st_size > 10_000
+    drawn = (tmp_path / "reliable.svg").read_text()
+    assert all(json.dumps(name)[1:-1] in drawn for name in (*GROUPS, "after"))
