@@ -10,9 +10,10 @@ from tests.training.test_validate import made
 
 from vljepa.cli.main import main
 from vljepa.embedder import Embedder
+from vljepa.evaluation.benchmarks import small
 from vljepa.evaluation.benchmarks.held_out import HeldOut
 from vljepa.evaluation.benchmarks.small_calibration import _bins, _scores, calibration_rows
-from vljepa.evaluation.report import Report, receipt
+from vljepa.evaluation.report import Report, Row, receipt
 from vljepa.weights.folder import Calibration
 
 GROUPS = ("descriptions of pictures", "questions about clips", "questions about pictures")
@@ -78,3 +79,21 @@ def test_the_figure_is_drawn_by_the_option(tmp_path: Path, monkeypatch: pytest.M
     assert (tmp_path / "reliable.png").stat().st_size > 10_000
     drawn = (tmp_path / "reliable.svg").read_text()
     assert all(json.dumps(name)[1:-1] in drawn for name in (*GROUPS, "after"))
+
+
+def test_the_report_of_small_holds_rows_and_bins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = held_out(tmp_path, Calibration())
+    (tmp_path / "shards.json").write_text("{}")
+    row = Row(name="made", score=0.0, num_items=1, baselines={}, protocol="")
+    monkeypatch.setattr(HeldOut, "open", lambda *given: there)
+    for name in ("class_names", "imagenet_samples", "head_on_training_pictures", "selective_curve"):
+        monkeypatch.setattr(small, name, lambda *given, **more: None)
+    for name in ("retrieval_row", "naming_row", "emoji_row"):
+        monkeypatch.setattr(small, name, lambda *given, **more: row)
+    for name in ("question_rows", "picture_question_rows"):
+        monkeypatch.setattr(small, name, lambda *given: [row])
+    monkeypatch.setattr(small, "caption_row", lambda *given: (row, row, []))
+    report = small.evaluate_small(there.embedder, tmp_path, cache=tmp_path, command="")
+    rows, curves = calibration_rows(there)
+    assert report.rows[-len(rows) :] == tuple(rows)
+    assert report.curves["calibration"] == curves
