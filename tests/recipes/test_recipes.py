@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from vljepa.training.feed import Feed
 from vljepa.training.record import read_metrics
 from vljepa.training.trainer import Interrupted
 from vljepa.types import Batch
-from vljepa.weights.folder import load_folder, save_folder
+from vljepa.weights.folder import Calibration, load_folder, save_folder
 from vljepa.weights.token_vlm import load_token_vlm
 
 pytestmark = pytest.mark.filterwarnings("ignore:torch.distributed is disabled:UserWarning")
@@ -53,10 +54,13 @@ def corpus(tmp_path: Path) -> Path:
     return labelled_corpus(tmp_path / "corpus")
 
 
-def test_finetune_trains_predictor_and_y_encoder_alone(corpus: Path, tiny_folder: Path, tmp_path: Path) -> None:
+def test_finetune_trains_predictor_and_y_encoder_alone(corpus: Path, tmp_path: Path) -> None:
     strong = [*FEW, "optim.rate=0.05", "optim.y_encoder_factor=1"]
-    made = finetune.train(corpus, tmp_path / "run", model=tiny_folder, assignments=strong, device="cpu")
-    assert changed_parts(tiny_folder, made) == {"predictor", "y_encoder"}
+    begin, calibration = tmp_path / "begin", Calibration(scale=11.0, unsure=0.4)
+    save_folder(replace(tiny_bundle(), calibration=calibration), begin, card="", int8=False)
+    made = finetune.train(corpus, tmp_path / "run", model=begin, assignments=strong, device="cpu")
+    assert changed_parts(begin, made) == {"predictor", "y_encoder"}
+    assert load_folder(made).calibration == calibration
     assert "| test_named |" in (tmp_path / "run" / "report.md").read_text()
     assert "finetuned" in (made / "README.md").read_text()
 

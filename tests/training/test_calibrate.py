@@ -131,7 +131,7 @@ def test_words_find_their_item_by_its_nearest_caption_and_not_more_easily_by_man
     similarity[1, 7:9] = 0.9  # three items above: no longer in the best tenth
     assert not finds_its_own(similarity, told)[1]
     similarity[18] = 0.0
-    similarity[18, 23] = 0.5  # what is told of the last one is told of this one, too
+    similarity[18, [7, 23]] = 0.5  # what is told of the last one is told of this one, too
     assert finds_its_own(similarity, told)[18]
 
 
