@@ -61,6 +61,8 @@ def test_own_questions_are_asked_where_there_are_some() -> None:
     # Whether an answer is shown has nothing to do with which of an item's questions it is.
     shown = Counter((choice.query, choice.present) for choice in choices)
     assert len(shown) == 4 and min(shown.values()) > 10
+    some = asked([item("physics", number, kinds=("colour", "shape")) for number in range(50)], most=50)
+    assert min(Counter(choice.query for choice in some).values()) > 10, "neither do even steps take one kind alone"
 
 
 def test_sources_count_alike_however_much_they_ask() -> None:

@@ -41,7 +41,7 @@ def described(items: Sequence[Item]) -> list[Choice]:
     told: list[_Told] = []
     for item, right in zip(items, texts, strict=True):
         told.append((item, "", right, _of_others(item, texts, DESCRIBED, random)))
-    return _shown(told, DESCRIBED, random)
+    return _shown(_mixed(told, random), DESCRIBED)
 
 
 def asked(items: Sequence[Item], *, most: int = 600) -> list[Choice]:
@@ -66,7 +66,8 @@ def asked(items: Sequence[Item], *, most: int = 600) -> list[Choice]:
             query = one_of(CAPTION_QUERIES, random)
             told = [(item, query, item.captions[0], _of_others(item, captions, ASKED, random))]
         sources.setdefault(item.corpus, []).extend(told)
-    return _shown(list(chain.from_iterable(evenly(list(sources.values()), most))), ASKED, random)
+    mixed = [_mixed(told, random) for told in sources.values()]
+    return _shown(list(chain.from_iterable(evenly(mixed, most))), ASKED)
 
 
 def evenly(groups: Sequence[Sequence[One]], most: int) -> list[list[One]]:
@@ -94,14 +95,17 @@ def cosines(
     return torch.einsum("ntd,nd->nt", embedded[torch.tensor(places)], predicted.float())
 
 
-def _shown(told: Sequence[_Told], count: int, random: np.random.Generator) -> list[Choice]:
+def _mixed(told: Sequence[_Told], random: np.random.Generator) -> list[_Told]:
+    """In another order: of items with two questions each, even steps would take every first one, or answer it."""
+    return [told[place] for place in random.permutation(len(told))]
+
+
+def _shown(told: Sequence[_Told], count: int) -> list[Choice]:
     """Rows with `count` texts each; those with fewer wrong texts are left out."""
     whole = [row for row in told if len(row[3]) >= count]
-    # Shuffled, since items that bring two questions each would show every first one with its answer.
-    rows = [whole[place] for place in random.permutation(len(whole))]
     return [
         Choice(item=item, query=query, texts=(*([right] if present else []), *wrong)[:count], present=present)
-        for present, (item, query, right, wrong) in zip(cycle([True, False]), rows, strict=False)
+        for present, (item, query, right, wrong) in zip(cycle([True, False]), whole, strict=False)
     ]
 
 
