@@ -20,7 +20,7 @@ SCALES = tuple(float(scale) for scale in np.geomspace(4, 100, 25))
 HEIGHTS = tuple(float(height) for height in np.linspace(-0.1, 0.9, 41))
 BELIEFS = tuple(float(weight) for weight in np.linspace(0, 2, 21))
 LINES = tuple(hundredths / 100 for hundredths in range(101))
-DECODED = 400
+DECODED = 300
 # Of fewer items there is no best tenth.
 FEWEST = 10
 
