@@ -67,7 +67,8 @@ class TokenVLM(nn.Module):
         """Scores of each text's real tokens, text after text: each has seen the clip, the query, the tokens before."""
         ids, said = followed(query, texts)
         states = self.generator(visual, self.token_table(ids))
-        return self._scores(states[:, visual.shape[1] - 1 : -1][said])
+        said_after = states[:, visual.shape[1] - 1 : -1][said]
+        return said_after @ self._words(said_after)
 
     @torch.no_grad()
     def perplexities(
@@ -80,12 +81,13 @@ class TokenVLM(nn.Module):
         out = torch.empty(len(visual), len(candidates.ids), device=visual.device)
         for rows, ids in _of_one_length(query):
             cache, last = self._read(visual[rows], ids)
+            words = self._words(last)
             for place, row in enumerate(rows.tolist()):
                 for some in torch.arange(len(candidates.ids), device=rows.device).split(TEXTS_AT_ONCE):
                     own = Cache(kept=dict(cache.kept))
                     own.select(torch.full_like(some, place))
                     texts = Tokens(ids=candidates.ids[some], mask=candidates.mask[some])
-                    out[row, some] = self._perplexities(own, last[place], texts)
+                    out[row, some] = self._perplexities(own, last[place], texts, words)
         return out
 
     @torch.no_grad()
@@ -106,20 +108,24 @@ class TokenVLM(nn.Module):
         cache = Cache()
         return cache, self.generator(visual, self.token_table(ids), cache=cache)[:, -1]
 
-    def _scores(self, states: Float[Tensor, "*row hidden"]) -> Float[Tensor, "*row vocab"]:
-        return states @ self.token_table.weight.to(states.dtype).T
+    def _words(self, states: Float[Tensor, "*row hidden"]) -> Float[Tensor, "hidden vocab"]:
+        """What states are multiplied with to score every next token; taken once where many are scored, since another
+        number type is another copy of the whole table."""
+        return self.token_table.weight.to(states.dtype).T
 
-    def _perplexities(self, cache: Cache, last: Float[Tensor, "hidden"], texts: Tokens) -> Float[Tensor, "candidate"]:
+    def _perplexities(
+        self, cache: Cache, last: Float[Tensor, "hidden"], texts: Tokens, words: Float[Tensor, "hidden vocab"]
+    ) -> Float[Tensor, "candidate"]:
         """Of texts behind what the cache has read as often; padding is behind each text, where no token sees it.
 
         The first token of all is scored once, and padding not at all: scores cost more than the layers do.
         """
         likelihood = torch.zeros(texts.ids.shape, device=texts.ids.device)
-        likelihood[:, 0] = self._scores(last).float().log_softmax(-1)[texts.ids[:, 0]]
+        likelihood[:, 0] = (last @ words).float().log_softmax(-1)[texts.ids[:, 0]]
         if texts.ids.shape[1] > 1:
             further = self.generator(None, self.token_table(texts.ids[:, :-1]), cache=cache)
             said = texts.mask[:, 1:]
-            scores = self._scores(further[said]).float().log_softmax(-1)
+            scores = (further[said] @ words).float().log_softmax(-1)
             likelihood[:, 1:][said] = scores.gather(-1, texts.ids[:, 1:][said][:, None])[:, 0]
         return (-likelihood.sum(1) / texts.mask.sum(1)).exp()
 
@@ -127,9 +133,10 @@ class TokenVLM(nn.Module):
         self, visual: Float[Tensor, "batch token width"], ids: Int64[Tensor, "batch word"], max_tokens: int
     ) -> list[list[int]]:
         cache, state = self._read(visual, ids)
+        words = self._words(state)
         said: Int64[Tensor, "batch said"] = ids[:, :0]
         while said.shape[1] < max_tokens and not bool((said == self.settings.stop).any(1).all()):
-            word = self._scores(state).argmax(-1, keepdim=True)
+            word = (state @ words).argmax(-1, keepdim=True)
             said = torch.cat([said, word], dim=1)
             state = self.generator(None, self.token_table(word), cache=cache)[:, -1]
         rows = [[*row, self.settings.stop] for row in said.tolist()]
