@@ -6,6 +6,7 @@ Command: OMP_NUM_THREADS=2 python benchmarks/search.py [--root corpus] [--model 
 """
 
 import argparse
+from collections.abc import Sequence
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from vljepa.embedder import Embedder
 from vljepa.streaming.triggers import background, standard_scores
 from vljepa.tasks.calibration import calibrated
 from vljepa.types import Sample
+from vljepa.weights.calibration import Pair
 
 SHARDS = ("openstax-000", "grocery-000", "camera-000", "fluent-pictures-000", "physics-031")
 EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.85, 1.01)
@@ -33,25 +35,22 @@ def held_out(root: Path, each: int) -> list[tuple[str, Sample]]:
     return found
 
 
-def scores(seen: Tensor, wanted: Tensor, bank: Tensor, embedder: Embedder) -> Tensor:
-    """The score of each seen thing for each wanted one, as in `vljepa.library.finding`."""
+def scores(seen: Tensor, wanted: Tensor, bank: Tensor, pairs: Sequence[Pair]) -> Tensor:
+    """The score of each seen thing, by its pair, for each wanted one, as in `vljepa.library.finding`."""
     usual = seen @ bank.T
     return torch.stack(
         [
-            torch.stack(
-                [
-                    calibrated(torch.cat([one[None], row]), embedder.calibration, asked=False).probabilities[0]
-                    for one in ones
-                ]
-            )
-            for ones, row in zip(seen @ wanted.T, usual, strict=True)
+            torch.stack([calibrated(torch.cat([one[None], row]), pair).probabilities[0] for one in ones])
+            for ones, row, pair in zip(seen @ wanted.T, usual, pairs, strict=True)
         ]
     )
 
 
-def of_pairs(pairs: Tensor, seen: Tensor, bank: Tensor, embedder: Embedder) -> Tensor:
-    """The score of the second of each pair as an example for the first."""
-    return torch.stack([scores(seen[one][None], seen[two][None], bank, embedder)[0, 0] for one, two in pairs.tolist()])
+def of_twos(twos: Tensor, seen: Tensor, bank: Tensor, pairs: Sequence[Pair]) -> Tensor:
+    """The score of the second of each two as an example for the first."""
+    return torch.stack(
+        [scores(seen[one][None], seen[two][None], bank, [pairs[one]])[0, 0] for one, two in twos.tolist()]
+    )
 
 
 def quantiles(values: Tensor) -> str:
@@ -68,11 +67,13 @@ def main() -> None:
     embedder = Embedder.from_folder(options.model)
     samples = held_out(options.root, options.each)
     captions = [sample.captions[0] for _, sample in samples]
-    seen = embedder.predict_clips([embedder.clip(sample.media) for _, sample in samples]).float().cpu()
+    clips = [embedder.clip(sample.media) for _, sample in samples]
+    pairs = [embedder.calibration.of(moving=clip.moving, asked=False) for clip in clips]
+    seen = embedder.predict_clips(clips).float().cpu()
     wanted, bank = (embedder.texts(texts).float().cpu() for texts in (captions, background()))
     right = torch.tensor([[one == other for other in captions] for one in captions])
     print(f"{len(samples)} held-out pictures and clips; the first hit is right:")
-    found = scores(seen, wanted, bank, embedder)
+    found = scores(seen, wanted, bank, pairs)
     ways = {"score": found, "cosine": seen @ wanted.T, "standard score": standard_scores(seen, wanted, bank)}
     for name, values in ways.items():
         first = values.argmax(dim=0)
@@ -90,8 +91,8 @@ def main() -> None:
     other = torch.nonzero(torch.tensor([[one != two for two in sources] for one in sources]))
     other = other[torch.randperm(len(other), generator=torch.Generator().manual_seed(0))[:PAIRS]]
     print("examples, score at 5 %, half, 95 %:")
-    print(f"  same caption  {quantiles(of_pairs(twins, seen, bank, embedder))}   ({len(twins)} pairs)")
-    print(f"  other source  {quantiles(of_pairs(other, seen, bank, embedder))}")
+    print(f"  same caption  {quantiles(of_twos(twins, seen, bank, pairs))}   ({len(twins)} pairs)")
+    print(f"  other source  {quantiles(of_twos(other, seen, bank, pairs))}")
 
 
 if __name__ == "__main__":

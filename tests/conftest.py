@@ -19,7 +19,8 @@ from vljepa.models.text_bodies import Gemma3Settings
 from vljepa.models.vjepa2 import VJEPA2Settings
 from vljepa.models.vljepa import VLJEPA
 from vljepa.text import Tokenizer, TokenizerSettings
-from vljepa.weights.folder import Bundle, Calibration, load_folder, save_folder
+from vljepa.weights.calibration import Calibration
+from vljepa.weights.folder import Bundle, load_folder, save_folder
 
 WORDS = ("a red blue green ball cube rolls falls left", "right what colour is the cat dog opens closes door")
 

@@ -22,8 +22,9 @@ from vljepa.data.sampling import Sampling
 from vljepa.runtime import choose_device
 from vljepa.text import Tokenizer
 from vljepa.types import Clip, Tokens
+from vljepa.weights.calibration import Calibration
 from vljepa.weights.convert import WeightsError
-from vljepa.weights.folder import PARTS, Bundle, Calibration, load_folder, opening_dtype
+from vljepa.weights.folder import PARTS, Bundle, load_folder, opening_dtype
 from vljepa.weights.untrained import refuse_untrained
 
 FRAMES_AT_ONCE = 32

@@ -30,6 +30,11 @@ class Clip:
     frames: UInt8[Tensor, "time height width 3"]
     times: Float[Tensor, "time"]
 
+    @property
+    def moving(self) -> bool:
+        """Whether there are several frames to look at."""
+        return len(self.frames) > 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class Question:

@@ -14,7 +14,7 @@ from vljepa.evaluation.benchmarks import small
 from vljepa.evaluation.benchmarks.held_out import HeldOut
 from vljepa.evaluation.benchmarks.small_calibration import _bins, _scores, calibration_rows
 from vljepa.evaluation.report import Report, Row, receipt
-from vljepa.weights.folder import Calibration
+from vljepa.weights.calibration import Calibration
 
 GROUPS = ("descriptions of pictures", "questions about clips", "questions about pictures")
 MEASURES = ("ECE", "Brier score", "false alarms", "misses")

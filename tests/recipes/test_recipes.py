@@ -26,7 +26,8 @@ from vljepa.training.feed import Feed
 from vljepa.training.record import read_metrics
 from vljepa.training.trainer import Interrupted
 from vljepa.types import Batch
-from vljepa.weights.folder import Calibration, load_folder, save_folder
+from vljepa.weights.calibration import Calibration
+from vljepa.weights.folder import load_folder, save_folder
 from vljepa.weights.token_vlm import load_token_vlm
 
 pytestmark = pytest.mark.filterwarnings("ignore:torch.distributed is disabled:UserWarning")

@@ -19,7 +19,8 @@ from vljepa.recipes.small_run import SmallRun
 from vljepa.recipes.small_settings import SmallSettings
 from vljepa.training.record import read_metrics
 from vljepa.training.run_folder import keep_settings
-from vljepa.weights.folder import Calibration, load_folder
+from vljepa.weights.calibration import Calibration
+from vljepa.weights.folder import load_folder
 from vljepa.weights.start import PublishedFiles, start_trained
 
 pytestmark = pytest.mark.filterwarnings("ignore:torch.distributed is disabled:UserWarning")

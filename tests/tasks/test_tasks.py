@@ -13,7 +13,7 @@ from vljepa.tasks.caption import caption
 from vljepa.tasks.classify import classify
 from vljepa.tasks.retrieve import retrieve
 from vljepa.types import Clip
-from vljepa.weights.folder import Calibration
+from vljepa.weights.calibration import Calibration
 
 
 def plain_clip(colour: int, *, num_frames: int = 1) -> Clip:

@@ -17,7 +17,8 @@ from vljepa.evaluation.choices import Choice
 from vljepa.training import calibrate
 from vljepa.training.calibrate import finds_its_own, fit_calibration, likeliest, parting_line
 from vljepa.training.validate import Validator
-from vljepa.weights.folder import Bundle, Calibration
+from vljepa.weights.calibration import Calibration
+from vljepa.weights.folder import Bundle
 
 
 @pytest.fixture(name="run")

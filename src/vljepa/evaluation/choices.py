@@ -3,7 +3,7 @@
 Every other row is shown without its right text, so that "none of these" is right as often as not.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, cycle, islice
 from typing import TypeVar
@@ -18,7 +18,7 @@ from vljepa.features import Item
 
 # Pictures composed for their questions: easily named, they would hide how well others are.
 COMPOSED = ("shapes", "scenes")
-DESCRIBED, ASKED = 8, 3
+DESCRIBED, ASKED, MOST = 8, 3, 600
 One = TypeVar("One")
 # An item, a query, its right text, and texts that are wrong.
 _Told = tuple[Item, str, str, Sequence[str]]
@@ -34,17 +34,35 @@ class Choice:
     present: bool
 
 
-def described(items: Sequence[Item]) -> list[Choice]:
-    """The label of each item, or else its first caption, among DESCRIBED texts of these items; nothing is asked."""
+def cases(items: Sequence[Item]) -> dict[str, list[Choice]]:
+    """Rows for each pair of a `Calibration`, by its name; none where no item has anything to say to it."""
+    pictures = [item for item in items if item.count == 1]
+    clips = [item for item in items if item.count > 1]
+    plain = [item for item in pictures if item.corpus not in COMPOSED]
+    return {
+        "picture": described(plain, most=len(plain)),
+        "picture_asked": asked(pictures),
+        "clip": described(clips),
+        "clip_asked": asked(clips),
+    }
+
+
+def described(items: Sequence[Item], *, most: int = MOST) -> list[Choice]:
+    """The label of each item, or else its first caption, among DESCRIBED texts of these items; nothing is asked.
+
+    At most so many rows, evenly over sources.
+    """
     random = np.random.default_rng(0)
+    items = [item for item in items if item.label or item.captions]
     texts = [item.label or item.captions[0] for item in items]
-    told: list[_Told] = []
+    sources: dict[str, list[_Told]] = {}
     for item, right in zip(items, texts, strict=True):
-        told.append((item, "", right, _of_others(item, texts, DESCRIBED, random)))
-    return _shown(_mixed(told, random), DESCRIBED)
+        told = (item, "", right, _of_others(item, texts, DESCRIBED, random))
+        sources.setdefault(item.corpus, []).append(told)
+    return _shown(sources, most, random, DESCRIBED)
 
 
-def asked(items: Sequence[Item], *, most: int = 600) -> list[Choice]:
+def asked(items: Sequence[Item], *, most: int = MOST) -> list[Choice]:
     """What users ask of such items, with ASKED texts to choose among: at most so many rows, evenly over sources.
 
     Items with questions of their own that have candidates enough bring those. The others, photographs among them, are
@@ -66,8 +84,7 @@ def asked(items: Sequence[Item], *, most: int = 600) -> list[Choice]:
             query = one_of(CAPTION_QUERIES, random)
             told = [(item, query, item.captions[0], _of_others(item, captions, ASKED, random))]
         sources.setdefault(item.corpus, []).extend(told)
-    mixed = [_mixed(told, random) for told in sources.values()]
-    return _shown(list(chain.from_iterable(evenly(mixed, most))), ASKED)
+    return _shown(sources, most, random, ASKED)
 
 
 def evenly(groups: Sequence[Sequence[One]], most: int) -> list[list[One]]:
@@ -100,9 +117,10 @@ def _mixed(told: Sequence[_Told], random: np.random.Generator) -> list[_Told]:
     return [told[place] for place in random.permutation(len(told))]
 
 
-def _shown(told: Sequence[_Told], count: int) -> list[Choice]:
-    """Rows with `count` texts each; those with fewer wrong texts are left out."""
-    whole = [row for row in told if len(row[3]) >= count]
+def _shown(sources: Mapping[str, Sequence[_Told]], most: int, random: np.random.Generator, count: int) -> list[Choice]:
+    """At most so many rows, evenly over sources, with `count` texts each; those with fewer wrong texts are left out."""
+    taken = evenly([_mixed(told, random) for told in sources.values()], most)
+    whole = [row for row in chain.from_iterable(taken) if len(row[3]) >= count]
     return [
         Choice(item=item, query=query, texts=(*([right] if present else []), *wrong)[:count], present=present)
         for present, (item, query, right, wrong) in zip(cycle([True, False]), whole, strict=False)

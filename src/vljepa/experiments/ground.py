@@ -27,8 +27,9 @@ from vljepa.runtime import choose_device, compute_dtype
 from vljepa.training.asked import AskedRows, groups_of
 from vljepa.training.asked import Group as Alike
 from vljepa.training.guards import refuse_many_skipped
+from vljepa.weights.calibration import Calibration
 from vljepa.weights.convert import layers_of, llama_from_gguf
-from vljepa.weights.folder import Bundle, Calibration, folder_fingerprint, load_folder, save_folder
+from vljepa.weights.folder import Bundle, folder_fingerprint, load_folder, save_folder
 from vljepa.weights.start import start_small
 
 FACTS, STACK, BEGIN = "ground.json", "stack.safetensors", "begin"

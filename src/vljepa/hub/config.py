@@ -5,9 +5,9 @@ from typing import Any
 
 from transformers import PreTrainedConfig
 
-from vljepa.config import SettingsError, as_dict, meant, settings_from
+from vljepa.config import SettingsError, as_dict, meant
 from vljepa.models.sizes import small
-from vljepa.weights.folder import FolderSettings
+from vljepa.weights.folder import FolderSettings, folder_settings
 
 _OURS = {field.name for field in fields(FolderSettings)} - {"model_type"}
 # What transformers adds on the way from a file to a configuration; none of it is written into our files.
@@ -36,7 +36,7 @@ class VLJEPAConfig(PreTrainedConfig):  # type: ignore[misc]  # it looks untyped 
             raise SettingsError(f"unknown setting {unknown[0]}{meant(unknown[0], _OURS)}")
         ours = {name: values.pop(name) for name in _OURS & values.keys()}
         super().__init__(**values)
-        self.settings = settings_from(FolderSettings, {"model": as_dict(small()), "frames": 8} | ours)
+        self.settings = folder_settings({"model": as_dict(small()), "frames": 8} | ours)
 
     @classmethod
     def of(cls, settings: FolderSettings, **theirs: Any) -> "VLJEPAConfig":

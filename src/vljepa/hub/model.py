@@ -43,7 +43,7 @@ class VLJEPAOutput(ModelOutput):  # type: ignore[misc]  # it looks untyped from 
     """What a forward pass gives: unit embeddings, and how well each text fits each clip.
 
     `prediction`: S^_Y of each clip (with its query). `target`: S_Y of each text. `logits`: a row a clip, a column a
-    text, cosines times the folder's calibrated scale.
+    text, cosines times the scale that the folder has for pictures or clips, with a query or without.
     """
 
     prediction: Tensor | None = None
@@ -146,7 +146,9 @@ class VLJEPAModel(PreTrainedModel):  # type: ignore[misc]  # it looks untyped fr
             output.target = self.get_text_features(input_ids, attention_mask)
         if output.prediction is not None and output.target is not None:
             cosines = output.prediction @ output.target.to(output.prediction.device).T
-            output.logits = cosines * self.config.settings.calibration.scale
+            moving = pixel_values_videos is not None and pixel_values_videos.shape[1] > 1
+            pair = self.config.settings.calibration.of(moving=moving, asked=query_ids is not None)
+            output.logits = cosines * pair.scale
         return output.to_tuple() if return_dict is False else output
 
     def get_video_features(

@@ -171,12 +171,15 @@ def _scored(
     bank = embedder.texts(background()).float().cpu()
     hits = []
     for candidate in found:
+        medium = store.medium(candidate.segment.media)
+        assert medium is not None, "segments go with their media"
+        pair = embedder.calibration.of(moving=medium.kind == "video", asked=False)
         usual = bank @ candidate.vector
         scores = [
-            float(calibrated(torch.cat([cosine[None], usual]), embedder.calibration, asked=False).probabilities[0])
+            float(calibrated(torch.cat([cosine[None], usual]), pair).probabilities[0])
             for cosine in wanted @ candidate.vector
         ]
-        hits.append((_hit(candidate, min(scores), store), candidate.vector))
+        hits.append((_hit(candidate, min(scores), medium), candidate.vector))
     return sorted(hits, key=lambda pair: -pair[0].score)
 
 
@@ -192,14 +195,14 @@ def _asked_again(hits: Sequence[Hit], asked: Asked, embedder: Embedder) -> list[
     else:
         assert asked.like is not None, "there is a text or an example"
         target = embedder.predict_clips([embedder.clip(asked.like)], question)[0]
-    cosines = (embedder.predict_clips(clips, question) @ target).cpu()
+    cosines, calibration = (embedder.predict_clips(clips, question) @ target).cpu(), embedder.calibration
     again = [
         replace(
             hit,
             cosine=float(cosine),
-            score=float(calibrated(cosine[None], embedder.calibration, asked=True).probabilities[0]),
+            score=float(calibrated(cosine[None], calibration.of(moving=clip.moving, asked=True)).probabilities[0]),
         )
-        for hit, cosine in zip(hits, cosines, strict=True)
+        for hit, clip, cosine in zip(hits, clips, cosines, strict=True)
     ]
     return sorted(again, key=lambda hit: -hit.score)
 
@@ -223,10 +226,8 @@ def _clip(hit: Hit, embedder: Embedder) -> Clip:
     return embedder.clip(Path(hit.media), start=hit.start, end=hit.end)
 
 
-def _hit(candidate: _Candidate, score: float, store: Store) -> Hit:
+def _hit(candidate: _Candidate, score: float, medium: Medium) -> Hit:
     segment = candidate.segment
-    medium = store.medium(segment.media)
-    assert medium is not None, "segments go with their media"
     return Hit(
         id=segment.id,
         media=medium.path,

@@ -40,7 +40,8 @@ from vljepa.training.run_folder import keep_settings
 from vljepa.training.run_report import write_run_report
 from vljepa.training.trackers import Tracker, open_trackers
 from vljepa.training.trainer import LoopSettings, Trainer
-from vljepa.weights.folder import Bundle, Calibration, load_folder, save_folder
+from vljepa.weights.calibration import Calibration
+from vljepa.weights.folder import Bundle, load_folder, save_folder
 
 STAGES = ("pictures", "clips", "long")
 # Enough cells of pictures to know the mean and spread of each feature channel.

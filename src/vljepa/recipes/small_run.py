@@ -41,7 +41,8 @@ from vljepa.training.trackers import Tracker
 from vljepa.training.trainer import Trainer
 from vljepa.training.validate import Validator
 from vljepa.types import Batch, Tokens
-from vljepa.weights.folder import Bundle, Calibration, save_folder
+from vljepa.weights.calibration import Calibration
+from vljepa.weights.folder import Bundle, save_folder
 from vljepa.weights.start import Started, start_small, start_trained
 
 Scores = Callable[[int], dict[str, float]]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vljepa.embedder import Embedder
-from vljepa.tasks.candidates import Score, checked_candidates, ranking
+from vljepa.tasks.candidates import Score, checked_candidates, rankings
 from vljepa.tasks.caption import caption
 from vljepa.types import Clip, check_text
 
@@ -36,10 +36,7 @@ def answer(
         said = caption(embedder, clips, query=asked)
         return [Answer(answer=one.caption, ranked=False, fidelity=one.fidelity, unsure=one.unsure) for one in said]
     texts = checked_candidates(candidates, what="candidate")
-    rankings = [
-        ranking(embedder, embedding, candidates=texts, asked=True) for embedding in embedder.predict_clips(clips, asked)
-    ]
     return [
         Answer(answer=found.scores[0].label, ranked=True, scores=found.scores, none_of_these=found.none_of_these)
-        for found in rankings
+        for found in rankings(embedder, clips, candidates=texts, query=asked)
     ]

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vljepa.weights.folder import Calibration
+from vljepa.weights.calibration import Pair
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -17,13 +17,11 @@ class Calibrated:
     none_of_these: float
 
 
-def calibrated(cosines: Float[Tensor, "candidate"], calibration: Calibration, *, asked: bool) -> Calibrated:
+def calibrated(cosines: Float[Tensor, "candidate"], pair: Pair) -> Calibrated:
     """Softmax over scaled cosines and over the cosine from which "none of these" is likelier than a candidate.
 
-    `asked`: the embedding answers a question; otherwise it is query-free. The two live at different heights.
+    `pair`: that of what the embedding looked at and was asked (`Calibration.of`), since each lives at other heights.
     """
-    scale = calibration.asked_scale if asked else calibration.scale
-    background = calibration.asked_background if asked else calibration.background
-    logits = scale * torch.cat([cosines.double().cpu(), torch.tensor([background], dtype=torch.float64)])
+    logits = pair.scale * torch.cat([cosines.double().cpu(), torch.tensor([pair.background], dtype=torch.float64)])
     shares = logits.softmax(0)
     return Calibrated(probabilities=shares[:-1].float(), none_of_these=float(shares[-1]))

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from vljepa.embedder import Embedder
 from vljepa.tasks.calibration import calibrated
+from vljepa.types import Clip
+from vljepa.weights.calibration import Pair
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +44,17 @@ def checked_candidates(candidates: Sequence[str], *, what: str) -> list[str]:
     return stripped
 
 
-def ranking(embedder: Embedder, embedding: Float[Tensor, "dim"], *, candidates: Sequence[str], asked: bool) -> Ranking:
-    """Checked candidates by their cosine with an embedding, best first; ties keep the order given."""
-    cosines = (embedder.texts(candidates) @ embedding).cpu()
-    shares = calibrated(cosines, embedder.calibration, asked=asked)
+def rankings(embedder: Embedder, clips: Sequence[Clip], *, candidates: Sequence[str], query: str) -> list[Ranking]:
+    """Checked candidates by their cosine with what is predicted of each clip, best first; ties keep the order given."""
+    embeddings = embedder.predict_clips(clips, query)
+    pairs = [embedder.calibration.of(moving=clip.moving, asked=bool(query)) for clip in clips]
+    texts = embedder.texts(candidates)
+    cosines = [(texts @ embedding).cpu() for embedding in embeddings]
+    return [_ranking(row, candidates, pair) for row, pair in zip(cosines, pairs, strict=True)]
+
+
+def _ranking(cosines: Float[Tensor, "candidate"], candidates: Sequence[str], pair: Pair) -> Ranking:
+    shares = calibrated(cosines, pair)
     scores = [
         Score(label=label, cosine=cosine, probability=probability)
         for label, cosine, probability in zip(candidates, cosines.tolist(), shares.probabilities.tolist(), strict=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from vljepa.embedder import Embedder
-from vljepa.tasks.candidates import Ranking, checked_candidates, ranking
+from vljepa.tasks.candidates import Ranking, checked_candidates, rankings
 from vljepa.types import Clip
 
 
@@ -13,6 +13,4 @@ def classify(embedder: Embedder, clips: Sequence[Clip], *, labels: Sequence[str]
     ValueError for an empty label (its position is named) and for labels that stand there twice.
     """
     names = checked_candidates(labels, what="label")
-    asked = query.strip()
-    embeddings = embedder.predict_clips(clips, asked)
-    return [ranking(embedder, embedding, candidates=names, asked=bool(asked)) for embedding in embeddings]
+    return rankings(embedder, clips, candidates=names, query=query.strip())

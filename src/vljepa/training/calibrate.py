@@ -9,12 +9,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vljepa.embedder import Embedder
-from vljepa.evaluation.choices import COMPOSED, Choice, asked, cosines, described, evenly
+from vljepa.evaluation.choices import Choice, cases, cosines, evenly
 from vljepa.evaluation.metrics import ranks, same_captions
 from vljepa.features import Item
 from vljepa.models.vljepa import VLJEPA
 from vljepa.training.validate import Validator
-from vljepa.weights.folder import Bundle, Calibration
+from vljepa.weights.calibration import Calibration, Pair
+from vljepa.weights.folder import Bundle
 
 SCALES = tuple(float(scale) for scale in np.geomspace(4, 100, 25))
 HEIGHTS = tuple(float(height) for height in np.linspace(-0.1, 0.9, 41))
@@ -38,31 +39,18 @@ def likeliest(cosines: Float[Tensor, "row choice"], present: Bool[Tensor, "row"]
 
 @torch.inference_mode()
 def fit_calibration(bundle: Bundle, validator: Validator) -> Calibration:
-    """Scale and height of descriptions and of answers, and the line below which words are unsure.
+    """Scale and height of pictures and of clips, described and asked, and the line below which words are unsure.
 
-    Half the rows hold the right text among others, half hold only others. Descriptions: pictures that were not composed
-    for questions. Answers: as many rows about pictures as about clips where there are as many, since users do not say
-    which of both they have; what is asked says `asked`. A pair to which no item has anything to say stays as it is.
+    Half the rows hold the right text among others, half hold only others; `cases` says which belong to a pair. A pair
+    to which no item has anything to say stays as it is.
     """
     items = [item for item in validator.features.items if item.split == validator.split]
-    pictures = [item for item in items if item.count == 1]
-    clips = [item for item in items if item.count > 1]
     mixed = torch.autocast(
         validator.device(bundle.model).type, dtype=validator.dtype, enabled=validator.dtype != torch.float32
     )
     with mixed:
-        told = described([item for item in pictures if item.corpus not in COMPOSED])
-        scale, background = _fitted(bundle.model, validator, told) or (Calibration.scale, Calibration.background)
-        answered = _fitted(bundle.model, validator, [*asked(pictures), *asked(clips)])
-        asked_scale, asked_background = answered or (Calibration.asked_scale, Calibration.asked_background)
-        unsure = _fitted_line(bundle, validator, items)
-    return Calibration(
-        scale=round(scale, 3),
-        background=round(background, 4),
-        asked_scale=round(asked_scale, 3),
-        asked_background=round(asked_background, 4),
-        unsure=unsure,
-    )
+        pairs = {case: _fitted(bundle.model, validator, rows) for case, rows in cases(items).items() if rows}
+        return Calibration(**pairs, unsure=_fitted_line(bundle, validator, items))
 
 
 @torch.inference_mode()
@@ -89,16 +77,12 @@ def fit_belief(model: VLJEPA, validator: Validator) -> float:
     return max(BELIEFS, key=found)
 
 
-def _fitted(model: VLJEPA, validator: Validator, choices: Sequence[Choice]) -> tuple[float, float] | None:
-    """Scale and height for what is shown; None where nothing is."""
-    rows, present = [], []
-    for is_clip in (False, True):
-        some = [choice for choice in choices if (choice.item.count > 1) == is_clip]
-        if some:
-            predicted = validator.predictions(model, [one.item for one in some], [one.query for one in some])
-            rows.append(cosines(some, predicted, lambda texts: validator.texts(model, texts)))
-            present += [one.present for one in some]
-    return likeliest(torch.cat(rows), torch.tensor(present)) if rows else None
+def _fitted(model: VLJEPA, validator: Validator, choices: Sequence[Choice]) -> Pair:
+    """Scale and height for what is shown."""
+    predicted = validator.predictions(model, [one.item for one in choices], [one.query for one in choices])
+    rows = cosines(choices, predicted, lambda texts: validator.texts(model, texts))
+    scale, height = likeliest(rows, torch.tensor([one.present for one in choices]))
+    return Pair(scale=round(scale, 3), background=round(height, 4))
 
 
 def _fitted_line(bundle: Bundle, validator: Validator, items: Sequence[Item]) -> float | None:

@@ -21,8 +21,9 @@ from vljepa.models.perception_encoder import PerceptionSettings
 from vljepa.models.tower import Dinov2Settings
 from vljepa.models.vljepa import VLJEPA, VLJEPASettings
 from vljepa.text import Tokenizer, TokenizerSettings
+from vljepa.weights.calibration import Calibration
 from vljepa.weights.convert import WeightsError
-from vljepa.weights.folder import Bundle, Calibration, Undrawn
+from vljepa.weights.folder import Bundle, Undrawn
 from vljepa.weights.foreign import read_tensors
 from vljepa.weights.keys import BERT, CLIP, DENSE, DINOV2, GEMMA3, LLAMA, MPNET, QWEN3, SIGLIP, VJEPA2
 from vljepa.weights.markers import target_markers, text_markers

@@ -14,7 +14,6 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from vljepa.config import settings_from
 from vljepa.data.processor import ProcessorSettings
 from vljepa.models.llama import LlamaSettings
 from vljepa.models.perception_encoder import PerceptionSettings
@@ -23,7 +22,7 @@ from vljepa.models.vljepa import VLJEPA, VLJEPASettings
 from vljepa.models.y_encoder import BertTextSettings
 from vljepa.weights.compose import X_TABLES, Y_TABLES
 from vljepa.weights.convert import WeightsError
-from vljepa.weights.folder import Companions, FolderSettings, Undrawn, load_companions
+from vljepa.weights.folder import Companions, Undrawn, folder_settings, load_companions
 from vljepa.weights.keys import DENSE, LLAMA, PERCEPTION, VJEPA2_1, VJEPA2_ORIGINAL
 from vljepa.weights.quantize import SCALE_SUFFIX
 from vljepa.weights.stored import Stored, as_stored, check_stored, json_of, read, stored_tensors
@@ -81,7 +80,7 @@ def export_weights(kind: str, folder: Path, into: Path) -> list[Path]:
 
 
 def _open(folder: Path) -> _Saved:
-    settings = settings_from(FolderSettings, json_of(folder / "config.json")).model
+    settings = folder_settings(json_of(folder / "config.json")).model
     with torch.device("meta"), Undrawn():
         model = VLJEPA(settings)
     stored = stored_tensors(folder)

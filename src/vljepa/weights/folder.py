@@ -21,6 +21,7 @@ from vljepa.models.vljepa import VLJEPA, VLJEPASettings
 from vljepa.models.y_decoder import NoYDecoder
 from vljepa.runtime import compute_dtype
 from vljepa.text import Tokenizer, TokenizerSettings
+from vljepa.weights.calibration import Calibration, of_today
 from vljepa.weights.convert import WeightsError
 from vljepa.weights.left_out import LeftOut
 from vljepa.weights.probe import Probed, probe
@@ -45,26 +46,6 @@ PARTS = ("x_encoder", "predictor", "y_encoder", "y_decoder")
 CHECK = "check.json"
 CPU = torch.device("cpu")
 TOKENIZERS = ("query", "target", "decoder")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Calibration:
-    """How cosines become probabilities, fitted on validation data.
-
-    A softmax over `scale` times the cosines, with one more row at cosine `background` that stands for "none of these".
-    Answers to a question live at other heights than descriptions, so they have a pair of their own. `unsure`: the
-    fidelity below which decoded words are marked as unsure; None where no line was fitted, and nothing is marked.
-    """
-
-    scale: float = 20.0
-    background: float = 0.3
-    asked_scale: float = 20.0
-    asked_background: float = 0.3
-    unsure: float | None = None
-
-    def is_unsure(self, fidelity: float) -> bool:
-        """Whether words keep so little of what was meant that whoever reads them has to be told."""
-        return self.unsure is not None and fidelity < self.unsure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,10 +249,17 @@ def _settings(folder: Path) -> FolderSettings:
     kind = values.get("model_type")
     if kind != FolderSettings.model_type:
         raise WeightsError(f"{folder / 'config.json'} is of a model of type {kind!r}, not vljepa: import it first")
-    settings = settings_from(FolderSettings, values)
+    settings = folder_settings(values)
     if settings.format != FORMAT:
         raise WeightsError(f"{folder} has format {settings.format}, this version reads {FORMAT}: update vljepa")
     return settings
+
+
+def folder_settings(values: Mapping[str, Any]) -> FolderSettings:
+    """The content of a `config.json`, of this form or of an older one; SettingsError for what is in none of them."""
+    told = values.get("calibration")
+    today = {"calibration": of_today(told)} if isinstance(told, Mapping) else {}
+    return settings_from(FolderSettings, {**values, **today})
 
 
 def _check_parts(parts: Sequence[str]) -> None:

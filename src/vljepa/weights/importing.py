@@ -20,6 +20,7 @@ from vljepa.models.sizes import paper as paper_size
 from vljepa.models.sizes import prefix_decoder
 from vljepa.models.vljepa import VLJEPA, VLJEPASettings
 from vljepa.models.x_encoders import XEncoderSettings
+from vljepa.weights.calibration import Calibration
 from vljepa.weights.card import import_card
 from vljepa.weights.compose import (
     begin_decoder,
@@ -31,7 +32,7 @@ from vljepa.weights.compose import (
 )
 from vljepa.weights.convert import WeightsError
 from vljepa.weights.fetch import FILES, source_path
-from vljepa.weights.folder import Bundle, Calibration, Undrawn, save_folder
+from vljepa.weights.folder import Bundle, Undrawn, save_folder
 from vljepa.weights.foreign import read_checkpoint, tensors_in
 from vljepa.weights.markers import text_markers
 from vljepa.weights.perception_names import is_perception, perception_settings

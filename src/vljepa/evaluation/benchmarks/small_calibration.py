@@ -9,12 +9,19 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from vljepa.evaluation.benchmarks.held_out import HeldOut
-from vljepa.evaluation.choices import COMPOSED, Choice, asked, cosines, described
+from vljepa.evaluation.choices import Choice, cases, cosines
 from vljepa.evaluation.metrics import brier_score, expected_calibration_error, reliability
 from vljepa.evaluation.report import Row
 from vljepa.tasks.calibration import calibrated
-from vljepa.weights.folder import Calibration
+from vljepa.weights.calibration import Calibration
 
+# Whose probabilities are measured, by the pair that decides them.
+GROUPS = {
+    "picture": "descriptions of pictures",
+    "picture_asked": "questions about pictures",
+    "clip": "descriptions of clips",
+    "clip_asked": "questions about clips",
+}
 # What is measured, its unit, and how.
 MEASURES = {
     "ECE": ("ECE", "gap between the probability of what is likeliest and how often it is right, 15 bins"),
@@ -27,22 +34,17 @@ MEASURES = {
 def calibration_rows(held_out: HeldOut) -> tuple[list[Row], dict[str, Any]]:
     """Rows by group, each as the model is beside one to which no calibration was fitted, and bins for the figure."""
     items = [item for item in held_out.features.items if item.split == held_out.split]
-    pictures = [item for item in items if item.count == 1]
-    groups = {
-        "descriptions of pictures": (described([item for item in pictures if item.corpus not in COMPOSED]), False),
-        "questions about clips": (asked([item for item in items if item.count > 1]), True),
-        "questions about pictures": (asked(pictures), True),
-    }
     rows: list[Row] = []
     curves: dict[str, Any] = {}
-    for group, (choices, is_asked) in groups.items():
+    for case, choices in cases(items).items():
         if not choices:
             continue
+        group = GROUPS[case]
         predicted = held_out.predict([held_out.frames(one.item) for one in choices], [one.query for one in choices])
         found = cosines(choices, predicted, held_out.texts)
         present = torch.tensor([one.present for one in choices])
         ways = {"before": Calibration(), "after": held_out.embedder.calibration}
-        shares = {way: _shares(found, calibration, asked=is_asked) for way, calibration in ways.items()}
+        shares = {way: _shares(found, choices, calibration) for way, calibration in ways.items()}
         scores = {way: _scores(some, present) for way, some in shares.items()}
         rows += _rows(group, choices, before=scores["before"], after=scores["after"])
         curves[group] = {way: _bins(some, present) for way, some in shares.items()}
@@ -67,10 +69,11 @@ def _rows(group: str, choices: Sequence[Choice], *, before: dict[str, float], af
 
 
 def _shares(
-    cosines: Float[Tensor, "row text"], calibration: Calibration, *, asked: bool
+    cosines: Float[Tensor, "row text"], choices: Sequence[Choice], calibration: Calibration
 ) -> Float[Tensor, "row text_or_none"]:
     """Probabilities of the texts shown, and last that of none of them."""
-    found = [calibrated(row, calibration, asked=asked) for row in cosines]
+    pairs = [calibration.of(moving=one.item.count > 1, asked=bool(one.query)) for one in choices]
+    found = [calibrated(row, pair) for row, pair in zip(cosines, pairs, strict=True)]
     return torch.stack([torch.cat([one.probabilities, torch.tensor([one.none_of_these])]) for one in found])
 
 
