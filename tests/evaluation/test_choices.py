@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
 
 from vljepa.data.asking import CAPTION_QUERIES, LABEL_QUERIES
-from vljepa.evaluation.choices import ASKED, DESCRIBED, Choice, asked, cosines, described, evenly
+from vljepa.evaluation.choices import ASKED, DESCRIBED, Choice, asked, cases, cosines, described, evenly
 from vljepa.features import Item
 from vljepa.types import Question
 
@@ -77,6 +78,27 @@ def test_descriptions_are_not_asked_for() -> None:
     check(choices, shown=DESCRIBED)
     assert len(choices) == 30 and {choice.query for choice in choices} == {""}
     assert {choice.texts[0].startswith("thing") for choice in choices if choice.present and choice.item.label} == {True}
+
+
+def test_descriptions_are_taken_evenly_and_need_words() -> None:
+    items = [item(name, number) for name, count in (("few", 10), ("many", 100)) for number in range(count)]
+    choices = described([*items, replace(items[0], captions=())], most=40)
+    check(choices, shown=DESCRIBED)
+    assert Counter(choice.item.corpus for choice in choices) == {"few": 10, "many": 30}
+    assert len(described([item("a", number) for number in range(700)])) == 600
+
+
+def test_each_pair_has_its_rows() -> None:
+    pictures = [item(corpus, number) for corpus in ("shapes", "photos") for number in range(700)]
+    clips = [replace(item("physics", number), count=4, views=(0, 1, 2, 3)) for number in range(20)]
+    rows = {case: Counter(one.item.corpus for one in some) for case, some in cases([*pictures, *clips]).items()}
+    assert rows == {
+        "picture": {"photos": 700},
+        "picture_asked": {"shapes": 300, "photos": 300},
+        "clip": {"physics": 20},
+        "clip_asked": {"physics": 20},
+    }
+    assert not any(cases([]).values())
 
 
 def test_what_is_too_little_to_choose_among_is_left_out() -> None:

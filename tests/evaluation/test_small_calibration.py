@@ -14,9 +14,14 @@ from vljepa.evaluation.benchmarks import small
 from vljepa.evaluation.benchmarks.held_out import HeldOut
 from vljepa.evaluation.benchmarks.small_calibration import _bins, _scores, calibration_rows
 from vljepa.evaluation.report import Report, Row, receipt
-from vljepa.weights.calibration import Calibration
+from vljepa.weights.calibration import Calibration, Pair
 
-GROUPS = ("descriptions of pictures", "questions about clips", "questions about pictures")
+GROUPS = (
+    "descriptions of pictures",
+    "questions about pictures",
+    "descriptions of clips",
+    "questions about clips",
+)
 MEASURES = ("ECE", "Brier score", "false alarms", "misses")
 
 
@@ -30,30 +35,24 @@ def test_rows_by_group_beside_a_model_without_calibration(tmp_path: Path) -> Non
     rows, curves = calibration_rows(held_out(tmp_path, Calibration()))
     assert [row.name for row in rows] == [f"{group}: {measure}" for group in GROUPS for measure in MEASURES]
     assert [row.unit for row in rows[:4]] == ["ECE", "Brier", "share", "share"]
-    assert [row.num_items for row in rows if row.name.endswith("ECE")] == [24, 24, 72]
-    assert [row.num_items for row in rows if row.name.endswith("alarms")] == [12, 12, 36]
+    assert [row.num_items for row in rows if row.name.endswith("ECE")] == [24, 72, 12, 24]
+    assert [row.num_items for row in rows if row.name.endswith("alarms")] == [12, 36, 6, 12]
     assert all(row.baselines == {"not calibrated": row.score} for row in rows)
     assert set(curves) == set(GROUPS)
     assert all(sum(one["num_items"] for one in curves[GROUPS[0]][way]) == 24 for way in ("before", "after"))
 
 
 @pytest.mark.parametrize(("height", "alarms", "misses"), [(2.0, 1.0, 0.0), (-2.0, 0.0, 1.0)])
-def test_descriptions_and_questions_have_a_height_each(
-    tmp_path: Path, height: float, alarms: float, misses: float
-) -> None:
-    for name, others in (("background", "asked_background"), ("asked_background", "background")):
-        (tmp_path / name).mkdir()
-        calibration = replace(Calibration(), **{name: height, others: 0.0})
-        rows, _ = calibration_rows(held_out(tmp_path / name, calibration))
+def test_each_group_has_a_height(tmp_path: Path, height: float, alarms: float, misses: float) -> None:
+    there = held_out(tmp_path, Calibration())
+    for group, case in zip(GROUPS, ("picture", "picture_asked", "clip", "clip_asked"), strict=True):
+        calibration = Calibration(**{case: Pair(background=height)})
+        embedder = Embedder(replace(there.embedder.bundle, calibration=calibration))
+        rows, _ = calibration_rows(replace(there, embedder=embedder))
         scores = {row.name: row.score for row in rows}
-        changed = GROUPS[:1] if name == "background" else GROUPS[1:]
-        for group in changed:
-            assert (scores[f"{group}: false alarms"], scores[f"{group}: misses"]) == (alarms, misses)
-        assert all(
-            row.baselines["not calibrated"] != row.score
-            for row in rows
-            if row.name in {f"{group}: ECE" for group in changed}
-        )
+        assert (scores[f"{group}: false alarms"], scores[f"{group}: misses"]) == (alarms, misses)
+        changed = {row.name for row in rows if row.baselines["not calibrated"] != row.score}
+        assert f"{group}: ECE" in changed and all(name.startswith(group) for name in changed)
 
 
 def test_what_the_measures_are() -> None:

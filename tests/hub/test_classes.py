@@ -23,6 +23,7 @@ from vljepa.hub import VLJEPAConfig, VLJEPAModel, VLJEPAProcessor
 from vljepa.hub.places import places_of, spread
 from vljepa.tasks.candidates import Ranking
 from vljepa.tasks.classify import classify
+from vljepa.weights.calibration import Calibration, Pair
 from vljepa.weights.check import check_folder
 from vljepa.weights.convert import WeightsError
 from vljepa.weights.folder import load_folder, save_folder
@@ -75,8 +76,21 @@ def test_numbers_are_those_of_our_own(
     assert processor.batch_decode(said) == [tiny_embedder.bundle.decoder_tokenizer.text(said[0])]
     ranking: Ranking = classify(tiny_embedder, [clip], labels=texts, query=query)[0]
     cosines = {score.label: score.cosine for score in ranking.scores}
-    scale = tiny_embedder.calibration.scale
+    scale = tiny_embedder.calibration.clip_asked.scale
     assert found.logits[0].tolist() == pytest.approx([scale * cosines[text] for text in texts], abs=1e-4)
+
+
+def test_logits_have_the_scale_of_what_is_seen_and_asked(tmp_path: Path, picture: Path, video: Path) -> None:
+    scales = {"picture": 2.0, "picture_asked": 3.0, "clip": 4.0, "clip_asked": 5.0}
+    calibration = Calibration(**{case: Pair(scale=scale) for case, scale in scales.items()})
+    save_folder(replace(tiny_bundle(), calibration=calibration), tmp_path / "it", card="", int8=False)
+    opened, processor = (kind.from_pretrained(tmp_path / "it") for kind in (AutoModel, AutoProcessor))
+    for case, scale in scales.items():
+        seen = {"images": picture} if case.startswith("picture") else {"videos": video}
+        query = {"query": "what is it"} if case.endswith("asked") else {}
+        with torch.no_grad():
+            found = opened(**processor(text=["a red ball"], **seen, **query))
+        torch.testing.assert_close(found.logits, scale * (found.prediction @ found.target.T), msg=case)
 
 
 def test_the_shipped_int8_folder_opens_too(picture: Path) -> None:

@@ -26,7 +26,7 @@ from vljepa.training.feed import Feed
 from vljepa.training.record import read_metrics
 from vljepa.training.trainer import Interrupted
 from vljepa.types import Batch
-from vljepa.weights.calibration import Calibration
+from vljepa.weights.calibration import Calibration, Pair
 from vljepa.weights.folder import load_folder, save_folder
 from vljepa.weights.token_vlm import load_token_vlm
 
@@ -57,7 +57,7 @@ def corpus(tmp_path: Path) -> Path:
 
 def test_finetune_trains_predictor_and_y_encoder_alone(corpus: Path, tmp_path: Path) -> None:
     strong = [*FEW, "optim.rate=0.05", "optim.y_encoder_factor=1"]
-    begin, calibration = tmp_path / "begin", Calibration(scale=11.0, unsure=0.4)
+    begin, calibration = tmp_path / "begin", Calibration(clip=Pair(scale=11.0), unsure=0.4)
     save_folder(replace(tiny_bundle(), calibration=calibration), begin, card="", int8=False)
     made = finetune.train(corpus, tmp_path / "run", model=begin, assignments=strong, device="cpu")
     assert changed_parts(begin, made) == {"predictor", "y_encoder"}

@@ -75,7 +75,7 @@ def test_every_stage_runs_and_the_opinion_is_fitted_last(
     assert {row["stage"] for row in read_metrics(folder / "metrics.jsonl")} >= {*STAGES, "belief"}
     assert changed_parts_of(tiny_folder, made) >= {"predictor", "y_encoder", "y_decoder"}
     opened = load_folder(made)
-    assert (opened.calibration.scale, opened.calibration.asked_scale) != (Calibration.scale, Calibration.asked_scale)
+    assert opened.calibration != Calibration(unsure=opened.calibration.unsure)
     encoder = opened.model.x_encoder
     assert Features(corpus / "features").fingerprint == encoder_fingerprint(encoder, opened.processor, 4)
     torch.testing.assert_close(encoder.mean, load_folder(tiny_folder).model.x_encoder.mean)

@@ -13,7 +13,7 @@ from vljepa.tasks.caption import caption
 from vljepa.tasks.classify import classify
 from vljepa.tasks.retrieve import retrieve
 from vljepa.types import Clip
-from vljepa.weights.calibration import Calibration
+from vljepa.weights.calibration import Calibration, Pair
 
 
 def plain_clip(colour: int, *, num_frames: int = 1) -> Clip:
@@ -23,16 +23,11 @@ def plain_clip(colour: int, *, num_frames: int = 1) -> Clip:
 
 
 def test_probabilities_and_none_are_one_together_and_follow_the_softmax():
-    settings = Calibration(scale=10.0, background=0.5, asked_scale=30.0, asked_background=0.2)
     cosines = torch.tensor([0.5, 0.7])
-    free = calibrated(cosines, settings, asked=False)
+    found = calibrated(cosines, Pair(scale=10.0, background=0.5))
     expected = (torch.tensor([0.5, 0.7, 0.5]) * 10).softmax(0)
-    torch.testing.assert_close(free.probabilities, expected[:2])
-    assert free.none_of_these == pytest.approx(float(expected[2]))
-    asked = calibrated(cosines, settings, asked=True)
-    expected = (torch.tensor([0.5, 0.7, 0.2]) * 30).softmax(0)
-    torch.testing.assert_close(asked.probabilities, expected[:2])
-    assert asked.none_of_these == pytest.approx(float(expected[2]))
+    torch.testing.assert_close(found.probabilities, expected[:2])
+    assert found.none_of_these == pytest.approx(float(expected[2]))
 
 
 def test_labels_are_ranked_by_cosine_and_keep_their_names(tiny_embedder: Embedder):
@@ -51,17 +46,22 @@ def test_each_clip_has_its_own_ranking(tiny_embedder: Embedder):
     assert red.scores[0].cosine != pytest.approx(blue.scores[0].cosine, abs=1e-4)
 
 
-def test_a_query_makes_the_asked_calibration_count(tiny_embedder: Embedder):
-    found = {}
-    for height in (5.0, -5.0):  # above and below every cosine
-        calibration = dataclasses.replace(tiny_embedder.bundle.calibration, asked_background=height)
-        embedder = Embedder(dataclasses.replace(tiny_embedder.bundle, calibration=calibration))
-        free = classify(embedder, [plain_clip(0)], labels=["cat"], query="  ")[0]
-        asked = classify(embedder, [plain_clip(0)], labels=["cat"], query="what is this")[0]
-        found[height] = (asked.none_of_these, free.none_of_these)
-    assert found[5.0][0] > 0.999
-    assert found[-5.0][0] < 0.001
-    assert found[5.0][1] == found[-5.0][1]
+@pytest.mark.parametrize("case", ["picture", "picture_asked", "clip", "clip_asked"])
+def test_pictures_and_clips_described_and_asked_have_a_pair_each(tiny_embedder: Embedder, case: str):
+    calibration = Calibration(**{case: Pair(background=5.0)})  # above every cosine
+    embedder = Embedder(dataclasses.replace(tiny_embedder.bundle, calibration=calibration))
+    clips = [plain_clip(0), plain_clip(0, num_frames=4)]
+    told = classify(embedder, clips, labels=["cat"], query="  ")
+    asked = classify(embedder, clips, labels=["cat"], query="what is this")
+    answered = answer(embedder, clips, question="what is this", candidates=["cat"])
+    none = {
+        "picture": [told[0].none_of_these],
+        "clip": [told[1].none_of_these],
+        "picture_asked": [asked[0].none_of_these, answered[0].none_of_these],
+        "clip_asked": [asked[1].none_of_these, answered[1].none_of_these],
+    }
+    assert {name for name, found in none.items() if min(found) > 0.999} == {case}
+    assert all(max(found) < 0.999 for name, found in none.items() if name != case)
 
 
 def test_five_thousand_labels_are_ranked(tiny_embedder: Embedder):

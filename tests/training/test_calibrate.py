@@ -1,4 +1,4 @@
-"""Calibration takes pictures and clips alike, and draws the line for captions where right and wrong ones part."""
+"""Calibration fits pictures and clips apart, and draws the line for captions where right and wrong ones part."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from tests.training.test_validate import made
 from torch import Tensor
 
@@ -17,7 +17,7 @@ from vljepa.evaluation.choices import Choice
 from vljepa.training import calibrate
 from vljepa.training.calibrate import finds_its_own, fit_calibration, likeliest, parting_line
 from vljepa.training.validate import Validator
-from vljepa.weights.calibration import Calibration
+from vljepa.weights.calibration import Calibration, Pair
 from vljepa.weights.folder import Bundle
 
 
@@ -53,25 +53,39 @@ def seen_choices(monkeypatch: pytest.MonkeyPatch) -> list[Choice]:
     return seen
 
 
-def test_answers_are_fitted_on_pictures_and_clips(run: tuple[Bundle, Validator], seen: list[Choice]) -> None:
+def test_pictures_and_clips_are_fitted_apart(
+    run: tuple[Bundle, Validator], seen: list[Choice], monkeypatch: pytest.MonkeyPatch
+) -> None:
     bundle, validator = run
+    fits: list[tuple[Counter[str], set[bool]]] = []
+
+    def numbered(rows: Float[Tensor, "row choice"], present: Bool[Tensor, "row"]) -> tuple[float, float]:
+        some = seen[-len(rows) :]
+        assert [choice.present for choice in some] == present.tolist()
+        fits.append((Counter(choice.item.corpus for choice in some), {bool(choice.query) for choice in some}))
+        return float(len(fits)), -float(len(fits))
+
+    monkeypatch.setattr(calibrate, "likeliest", numbered)
     fitted = fit_calibration(bundle, validator)
-    asked = Counter(choice.item.corpus for choice in seen if choice.query)
-    assert asked == {"openclipart": 24, "openstax": 24, "scenes": 24, "physics": 24}
-    told = Counter(choice.item.corpus for choice in seen if not choice.query)
-    assert told == {"openclipart": 12, "openstax": 12}
-    assert Calibration.scale not in (fitted.scale, fitted.asked_scale)
+    expected = [
+        (fitted.picture, {"openclipart": 12, "openstax": 12}, False),
+        (fitted.picture_asked, {"openclipart": 24, "openstax": 24, "scenes": 24}, True),
+        (fitted.clip, {"physics": 12}, False),
+        (fitted.clip_asked, {"physics": 24}, True),
+    ]
+    for pair, corpora, is_asked in expected:
+        assert fits[int(pair.scale) - 1] == (corpora, {is_asked})
+        assert pair.background == -pair.scale
 
 
-@pytest.mark.parametrize(("kind", "corpora"), [("pictures", 3), ("clips", 1)])
-def test_one_kind_alone_is_enough(run: tuple[Bundle, Validator], seen: list[Choice], kind: str, corpora: int) -> None:
+@pytest.mark.parametrize("kind", ["picture", "clip"])
+def test_without_rows_a_pair_stays_as_it_is(run: tuple[Bundle, Validator], kind: str) -> None:
     bundle, validator = run
     features = validator.features
-    features.items = [item for item in features.items if (item.count == 1) == (kind == "pictures")]
+    features.items = [item for item in features.items if (item.count == 1) == (kind == "picture")]
     fitted = fit_calibration(bundle, validator)
-    assert len({choice.item.corpus for choice in seen if choice.query}) == corpora
-    assert fitted.asked_scale != Calibration.asked_scale
-    assert (fitted.scale == Calibration.scale) == (kind == "clips")
+    pairs = {case: getattr(fitted, case) for case in ("picture", "picture_asked", "clip", "clip_asked")}
+    assert {case for case, pair in pairs.items() if pair != Pair()} == {kind, f"{kind}_asked"}
 
 
 def saying(bundle: Bundle, validator: Validator, monkeypatch: pytest.MonkeyPatch, *, wrong_from: int) -> Iterator[int]:
