@@ -46,7 +46,7 @@ def test_rows_by_group_beside_a_model_without_calibration(tmp_path: Path) -> Non
 def test_each_group_has_a_height(tmp_path: Path, height: float, alarms: float, misses: float) -> None:
     there = held_out(tmp_path, Calibration())
     for group, case in zip(GROUPS, ("picture", "picture_asked", "clip", "clip_asked"), strict=True):
-        calibration = Calibration(**{case: Pair(background=height)}, unsure=None)
+        calibration = Calibration(**{case: Pair(background=height)})
         embedder = Embedder(replace(there.embedder.bundle, calibration=calibration))
         rows, _ = calibration_rows(replace(there, embedder=embedder))
         scores = {row.name: row.score for row in rows}

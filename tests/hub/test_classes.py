@@ -82,7 +82,7 @@ def test_numbers_are_those_of_our_own(
 
 def test_logits_have_the_scale_of_what_is_seen_and_asked(tmp_path: Path, picture: Path, video: Path) -> None:
     scales = {"picture": 2.0, "picture_asked": 3.0, "clip": 4.0, "clip_asked": 5.0}
-    calibration = Calibration(**{case: Pair(scale=scale) for case, scale in scales.items()}, unsure=None)
+    calibration = Calibration(**{case: Pair(scale=scale) for case, scale in scales.items()})
     save_folder(replace(tiny_bundle(), calibration=calibration), tmp_path / "it", card="", int8=False)
     opened = AutoModel.from_pretrained(tmp_path / "it", dtype=torch.float32)
     processor = AutoProcessor.from_pretrained(tmp_path / "it")

@@ -51,7 +51,7 @@ def test_each_clip_has_its_own_ranking(tiny_embedder: Embedder):
 @pytest.mark.parametrize("case", CASES)
 def test_pictures_and_clips_described_and_asked_have_a_pair_each(tiny_embedder: Embedder, case: str):
     heights = dict.fromkeys(CASES, -5.0) | {case: 5.0}  # below and above every cosine
-    calibration = Calibration(**{name: Pair(background=height) for name, height in heights.items()}, unsure=None)
+    calibration = Calibration(**{name: Pair(background=height) for name, height in heights.items()})
     embedder = Embedder(dataclasses.replace(tiny_embedder.bundle, calibration=calibration))
     clips = [plain_clip(0), plain_clip(0, num_frames=4)]
     told = classify(embedder, clips, labels=["cat"], query="  ")

@@ -180,7 +180,7 @@ def _scored(
             for cosine in wanted @ candidate.vector
         ]
         hits.append((_hit(candidate, min(scores), medium), candidate.vector))
-    return sorted(hits, key=lambda pair: -pair[0].score)
+    return sorted(hits, key=lambda scored: -scored[0].score)
 
 
 def _asked_again(hits: Sequence[Hit], asked: Asked, embedder: Embedder) -> list[Hit]:
