@@ -19,6 +19,7 @@ from torch import Tensor
 
 from vljepa.data.media import read_clip
 from vljepa.data.sampling import Sampling
+from vljepa.models.x_encoder import frames_at_once
 from vljepa.runtime import choose_device
 from vljepa.text import Tokenizer
 from vljepa.types import Clip, Tokens
@@ -111,7 +112,7 @@ class Embedder:
         """What the X-Encoder keeps of each frame by itself; streams compute it once for all windows of a frame."""
         parts = [
             self._model.x_encoder.features(self.bundle.processor.pixels(some.to(self.device)))
-            for some in torch.split(frames, FRAMES_AT_ONCE)
+            for some in torch.split(frames, frames_at_once(self.device, FRAMES_AT_ONCE))
         ]
         return torch.cat(parts)
 

@@ -28,7 +28,7 @@ from vljepa.data.rows import Rows, RowType, write_rows
 from vljepa.data.shards import LISTING, check_shard, listed_whole, read_listing, read_shard
 from vljepa.data.views import views_of
 from vljepa.models.lite_encoder import LiteEncoder
-from vljepa.models.x_encoder import XEncoder
+from vljepa.models.x_encoder import XEncoder, frames_at_once
 from vljepa.runtime import shared_by_ranks
 from vljepa.types import Question, Sample, Told
 
@@ -229,7 +229,8 @@ def frame_features(
 ) -> Float[Tensor, "time kept"]:
     """Features of prepared frames, a bounded number at a time; nothing is learned through them."""
     device = next(network.parameters()).device
-    parts = [network.features(processor.pixels(some.to(device))).cpu() for some in frames.split(BATCH_FRAMES)]
+    some_at_once = frames.split(frames_at_once(device, BATCH_FRAMES))
+    parts = [network.features(processor.pixels(some.to(device))).cpu() for some in some_at_once]
     return torch.cat(parts)
 
 

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 
 import numpy as np
 import torch
@@ -34,13 +35,20 @@ def has_bfloat16_units(device: torch.device) -> bool:
     """Whether matrix products in bfloat16 are faster than in float32 here (AMX or AVX-512 BF16 on a CPU; Ampere on)."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and _cpu_names_bfloat16()
+    return device.type == "cpu" and has_fused_kernels(torch.bfloat16)
 
 
-def _cpu_names_bfloat16() -> bool:
-    # oneDNN also answers yes where it would emulate with AVX-512 alone, which is slower than float32.
-    capability = torch.backends.cpu.get_cpu_capability()
-    return "AVX512" in capability and torch.cpu._is_avx512_bf16_supported()
+def has_fused_kernels(dtype: torch.dtype) -> bool:
+    """Whether oneDNN's kernels that do several steps at once are here and faster in a number type (AVX-512 alone)."""
+    if not torch.backends.mkldnn.is_available() or "AVX512" not in torch.backends.cpu.get_cpu_capability():
+        return False
+    # oneDNN would emulate bfloat16 with AVX-512 alone, which is slower than float32.
+    return dtype == torch.float32 or (dtype == torch.bfloat16 and _has_bfloat16_on_cpu())
+
+
+@cache
+def _has_bfloat16_on_cpu() -> bool:
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and torch.cpu._is_avx512_bf16_supported()
 
 
 def compute_dtype(device: torch.device) -> torch.dtype:

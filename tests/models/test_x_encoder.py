@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from vljepa.models import x_encoder
 from vljepa.models.efficientnet_lite import EfficientNetLite, EfficientNetLiteSettings, SameConvolution
 from vljepa.models.lite_encoder import LiteEncoder, pooled_cells
 from vljepa.models.sizes import small, tiny
@@ -144,3 +145,14 @@ def test_a_convolution_pads_as_tensorflow_does(
     padded = functional.pad(maps, (*padding, *padding))
     wanted = functional.conv2d(padded, convolution.weight, convolution.bias, stride, groups=groups)
     torch.testing.assert_close(convolution(maps), wanted)
+    torch.testing.assert_close(convolution.requires_grad_(False)(maps), wanted.detach())
+
+
+def test_frames_may_go_through_it_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, pixels = encoder(), torch.randn(5, 3, 32, 32)
+    whole = model.features(pixels)
+    monkeypatch.setattr(x_encoder, "CPU_FRAMES", 2)
+    torch.testing.assert_close(model.features(pixels), whole, atol=1e-5, rtol=1e-5)
+    assert x_encoder.frames_at_once(torch.device("cpu"), 32) == 2
+    assert x_encoder.frames_at_once(torch.device("cuda"), 32) == 32
+    assert model.features(pixels[:0]).shape == (0, model.settings.frame_width)

@@ -110,7 +110,7 @@ class Processor:
         mean = torch.tensor(self.settings.mean, device=frames.device).view(1, 3, 1, 1)
         scale = torch.tensor(self.settings.scale, device=frames.device).view(1, 3, 1, 1)
         # Divided, not multiplied: x / 255 is the float32 next to the true value, x * float32(1 / 255) often is not.
-        return (frames.to(torch.float32) / (1 / self.settings.rescale) - mean) / scale
+        return frames.to(torch.float32, copy=True).div_(1 / self.settings.rescale).sub_(mean).div_(scale)
 
     def _resized(
         self, planes: UInt8[Tensor, "time 3 _ _"], tall: int, wide: int

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
+
+from vljepa.models.fused import FusedKernels
 
 # kernel, stride, expansion, channels out, repeats: the table of the paper's B0 network
 STAGES = (
@@ -50,20 +51,32 @@ def scaled_channels(channels: int, width: float) -> int:
 class SameConvolution(nn.Conv2d):
     """Convolution with TensorFlow's padding: where it is uneven, the extra row and column lie at the end."""
 
-    def __init__(self, channels_in: int, channels_out: int, *, kernel: int, stride: int = 1, groups: int = 1) -> None:
+    def __init__(
+        self, channels_in: int, channels_out: int, *, kernel: int, stride: int = 1, groups: int = 1, relu6: bool = False
+    ) -> None:
         super().__init__(channels_in, channels_out, kernel, stride=stride, groups=groups, bias=True)
+        self.relu6 = relu6
+        self._kernels = FusedKernels()
 
     def forward(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out rows columns"]:
-        """Output size is the input size over the stride, rounded up."""
+        """Output size is the input size over the stride, rounded up; with the ReLU6 that belongs to it."""
         kernel, stride = self.kernel_size[0], self.stride[0]
         if kernel == stride == self.groups == 1:  # channels lie last: a matrix product that needs no copy
-            return functional.linear(x.permute(0, 2, 3, 1), self.weight[:, :, 0, 0], self.bias).permute(0, 3, 1, 2)
+            y = self._kernels.product(x.permute(0, 2, 3, 1), self.weight[:, :, 0, 0], self.bias, relu6=self.relu6)
+            return y.permute(0, 3, 1, 2)
         rows = max((math.ceil(x.shape[2] / stride) - 1) * stride + kernel - x.shape[2], 0)
         columns = max((math.ceil(x.shape[3] / stride) - 1) * stride + kernel - x.shape[3], 0)
-        # A zero before the kernel's first row moves it as padding at the end alone would, without a copy of the maps.
-        weight = functional.pad(self.weight, (columns % 2, 0, rows % 2, 0)) if rows % 2 or columns % 2 else self.weight
-        padding = ((rows + 1) // 2, (columns + 1) // 2)
-        return functional.conv2d(x, weight, self.bias, self.stride, padding, self.dilation, self.groups)
+        return self._kernels.convolution(
+            x,
+            self.weight,
+            self.bias,
+            stride=self.stride,
+            padding=((rows + 1) // 2, (columns + 1) // 2),
+            # A zero before the kernel's first row moves it as padding at the end alone would, without a copy of x.
+            zeros=(columns % 2, 0, rows % 2, 0),
+            groups=self.groups,
+            relu6=self.relu6,
+        )
 
 
 class InvertedBottleneck(nn.Module):
@@ -72,16 +85,14 @@ class InvertedBottleneck(nn.Module):
     def __init__(self, channels_in: int, channels_out: int, *, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
         inner = channels_in * expansion
-        self.expand = SameConvolution(channels_in, inner, kernel=1) if expansion > 1 else None
-        self.depthwise = SameConvolution(inner, inner, kernel=kernel, stride=stride, groups=inner)
+        self.expand = SameConvolution(channels_in, inner, kernel=1, relu6=True) if expansion > 1 else nn.Identity()
+        self.depthwise = SameConvolution(inner, inner, kernel=kernel, stride=stride, groups=inner, relu6=True)
         self.project = SameConvolution(inner, channels_out, kernel=1)
         self.residual = stride == 1 and channels_in == channels_out
 
     def forward(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out rows columns"]:
         """ReLU6 after each step but the last."""
-        y = x if self.expand is None else functional.relu6(self.expand(x), inplace=True)
-        y = functional.relu6(self.depthwise(y), inplace=True)
-        y = self.project(y)
+        y = self.project(self.depthwise(self.expand(x)))
         return x + y if self.residual else y
 
 
@@ -90,7 +101,7 @@ class EfficientNetLite(nn.Module):
 
     def __init__(self, settings: EfficientNetLiteSettings) -> None:
         super().__init__()
-        self.stem = SameConvolution(3, STEM_CHANNELS, kernel=3, stride=2)
+        self.stem = SameConvolution(3, STEM_CHANNELS, kernel=3, stride=2, relu6=True)
         blocks: list[nn.Module] = []
         channels = STEM_CHANNELS
         for number, (kernel, stride, expansion, base, repeats) in enumerate(STAGES):
@@ -106,16 +117,16 @@ class EfficientNetLite(nn.Module):
             if number == MIDDLE_STAGE:
                 self.middle = len(blocks)
         self.blocks = nn.Sequential(*blocks)
-        self.head = SameConvolution(channels, FEATURE_CHANNELS, kernel=1)
+        self.head = SameConvolution(channels, FEATURE_CHANNELS, kernel=1, relu6=True)
         self.classifier = nn.Linear(FEATURE_CHANNELS, NUM_CLASSES)
 
     def maps(
         self, pixels: Float[Tensor, "batch 3 height width"]
     ) -> tuple[Float[Tensor, "batch channel rows columns"], Float[Tensor, "batch middle rows2 columns2"]]:
         """The last feature map and the one halfway: 7x7 of 1280 channels and 14x14 of 112 at 224 pixels (Lite0)."""
-        x = functional.relu6(self.stem(pixels.contiguous(memory_format=torch.channels_last)))
+        x = self.stem(pixels.contiguous(memory_format=torch.channels_last))
         middle = self.blocks[: self.middle](x)
-        return functional.relu6(self.head(self.blocks[self.middle :](middle))), middle
+        return self.head(self.blocks[self.middle :](middle)), middle
 
     def logits(self, features: Float[Tensor, "batch channel rows columns"]) -> Float[Tensor, "batch classes"]:
         """Class scores of a feature map, averaged over its cells."""

@@ -19,12 +19,10 @@ from vljepa.models.efficientnet_lite import (
     EfficientNetLite,
     EfficientNetLiteSettings,
 )
-from vljepa.models.x_encoder import XEncoder
+from vljepa.models.x_encoder import XEncoder, frames_at_once
 
 TUBELET = 2
 TIME_WAVES = 4
-# Maps of more frames do not stay in a core's caches (benchmarks/x_encoder.py).
-CPU_FRAMES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +87,8 @@ class LiteEncoder(XEncoder):
 
     def features(self, pixels: Float[Tensor, "frame 3 height width"]) -> Float[Tensor, "frame kept"]:
         """What is kept of each frame by itself: cells of features, then the class posterior."""
-        at_once = CPU_FRAMES if pixels.device.type == "cpu" else max(1, len(pixels))
-        return torch.cat([self._features(some) for some in pixels.split(at_once)])
+        some_at_once = pixels.split(frames_at_once(pixels.device, len(pixels)))
+        return torch.cat([self._features(some) for some in some_at_once])
 
     def _features(self, pixels: Float[Tensor, "frame 3 height width"]) -> Float[Tensor, "frame kept"]:
         last, middle = self.network.maps(pixels.to(self.network.classifier.weight.dtype))

@@ -7,9 +7,13 @@ it saw; one that looks at all of them together keeps their pixels.
 
 from typing import Protocol, runtime_checkable
 
+import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
+
+# Pixels and maps of more frames pass through main memory at every step (benchmarks/x_encoder.py).
+CPU_FRAMES = 8
 
 
 @runtime_checkable
@@ -68,3 +72,8 @@ def check_side(pixels: Tensor, side: int, *, kind: str) -> None:
             f"frames of {height} x {width} pixels came to a {kind} encoder of {side}: "
             "use the processor of its own folder, or weights for that size"
         )
+
+
+def frames_at_once(device: torch.device, most: int) -> int:
+    """How many frames should go through an encoder together, at most `most`; at least one."""
+    return max(1, min(most, CPU_FRAMES) if device.type == "cpu" else most)

@@ -1,0 +1,28 @@
+"""What the machine is asked for."""
+
+import pytest
+import torch
+
+from vljepa.runtime import choose_device, compute_dtype, has_bfloat16_units, has_fused_kernels
+
+CPU = torch.device("cpu")
+
+
+def test_without_onednn_nothing_of_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.backends.mkldnn.is_available", lambda: False)
+    monkeypatch.setattr("torch.ops.mkldnn", None)
+    assert not has_fused_kernels(torch.float32) and not has_bfloat16_units(CPU)
+    assert compute_dtype(CPU) == torch.float32
+
+
+def test_kernels_are_fused_on_avx512_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.backends.mkldnn.is_available", lambda: True)
+    for capability, wanted in (("AVX512", True), ("AVX2", False), ("DEFAULT", False)):
+        monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda name=capability: name)
+        assert has_fused_kernels(torch.float32) is wanted
+        assert not has_fused_kernels(torch.float16)
+
+
+def test_an_unknown_device_is_refused() -> None:
+    with pytest.raises(ValueError, match="unknown device 'abacus'"):
+        choose_device("abacus")
