@@ -13,6 +13,7 @@ from vljepa.embedder import Embedder
 from vljepa.evaluation.benchmarks import small
 from vljepa.evaluation.benchmarks.held_out import HeldOut
 from vljepa.evaluation.benchmarks.small_calibration import _bins, _scores, calibration_rows
+from vljepa.evaluation.benchmarks.small_words import Captioned
 from vljepa.evaluation.report import Report, Row, receipt
 from vljepa.weights.calibration import Calibration, Pair
 
@@ -89,9 +90,9 @@ def test_the_report_of_small_holds_rows_and_bins(tmp_path: Path, monkeypatch: py
         monkeypatch.setattr(small, name, lambda *given, **more: None)
     for name in ("retrieval_row", "naming_row", "emoji_row"):
         monkeypatch.setattr(small, name, lambda *given, **more: row)
-    for name in ("question_rows", "picture_question_rows"):
+    for name in ("question_rows", "picture_question_rows", "action_rows"):
         monkeypatch.setattr(small, name, lambda *given: [row])
-    monkeypatch.setattr(small, "caption_row", lambda *given: (row, row, []))
+    monkeypatch.setattr(small, "captioned", lambda *given, **more: Captioned(rows=(row, row), examples=[]))
     report = small.evaluate_small(there.embedder, tmp_path, cache=tmp_path, command="")
     rows, curves = calibration_rows(there)
     assert report.rows[-len(rows) :] == tuple(rows)
