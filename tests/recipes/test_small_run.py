@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from vljepa.config import override
+from vljepa.config import SettingsError, override
 from vljepa.data.corpora.physics import Physics
 from vljepa.data.corpora.shapes import Shapes
 from vljepa.data.processor import ProcessorSettings
@@ -152,3 +152,27 @@ def test_a_model_of_another_shape_is_refused(tiny_folder: Path) -> None:
     other = replace(tiny(), y_encoder=deeper)
     with pytest.raises(ValueError, match="another shape"):
         start_trained(other, tiny_folder)
+
+
+def test_a_blend_is_that_far_on_the_way_from_what_the_run_began_with(
+    corpus: Path, ingredients: Ingredients, tiny_folder: Path, tmp_path: Path
+) -> None:
+    def predictor(blend: float) -> dict[str, torch.Tensor]:
+        few, folder = replace(settings(), blend=blend), tmp_path / f"{blend:g}"
+        keep_settings(folder, few)
+        run = SmallRun(corpus, folder, settings=few, ingredients=ingredients, model=tiny_folder, device="cpu")
+        run.look()
+        run.align()
+        return {name: value.detach().clone() for name, value in run.model.predictor.state_dict().items()}
+
+    began = start_trained(settings().model, tiny_folder).model.predictor.state_dict()
+    whole, part = predictor(1.0), predictor(0.25)
+    moved = [name for name, value in whole.items() if "conse" not in name and not torch.equal(value, began[name])]
+    assert len(moved) > 5
+    for name in moved:
+        torch.testing.assert_close(part[name], 0.75 * began[name] + 0.25 * whole[name])
+
+
+def test_a_blend_of_nothing_is_refused() -> None:
+    with pytest.raises(SettingsError, match="above 0"):
+        replace(settings(), blend=0.0)

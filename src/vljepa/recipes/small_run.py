@@ -1,14 +1,14 @@
 """The steps of the recipe `small`, one method each; a run that was interrupted goes on where it stopped."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vljepa.config import fingerprint
 from vljepa.data.collate import collate
@@ -155,6 +155,7 @@ class SmallRun:
         names = self.targets(self.ingredients.class_names).to(self.device)
         self.model.requires_grad_(False)
         self.model.predictor.requires_grad_(True)
+        began = copy.deepcopy(self.model.predictor.state_dict()) if self.goes_on and self.settings.blend < 1 else {}
 
         def scores(step: int) -> dict[str, float]:
             objective.refresh_class_names(names)
@@ -165,8 +166,17 @@ class SmallRun:
             stage: StageSettings = getattr(self.settings, name)
             self.model.y_encoder.requires_grad_(stage.optim.y_encoder_factor > 0)
             self._fit(name, objective, self._batches(name, stage), scores=scores)
+        if began:
+            self._blend(began)
         if self.settings.model.predictor.classes:
             self._believe(names)
+
+    @torch.no_grad()
+    def _blend(self, began: Mapping[str, Tensor]) -> None:
+        """Take the Predictor part of the way only, from what the run began with to what it has learned."""
+        for name, learned in self.model.predictor.state_dict().items():
+            learned.copy_(began[name].lerp(learned, self.settings.blend))
+        self.record.write("blend", 0, share=self.settings.blend, **self.validator(self.model))
 
     @torch.no_grad()
     def _believe(self, names: Tokens) -> None:
@@ -206,7 +216,7 @@ class SmallRun:
         """Y-Decoder in the aligned space: texts in turn with what the Predictor says of training items."""
         settings, started = self.settings, self.started
 
-        def draw(step: int) -> tuple[torch.Tensor, Tokens]:
+        def draw(step: int) -> tuple[Tensor, Tokens]:
             if step % 2:
                 return self._texts(step)
             rows = draw_rows(self.examples, count=settings.text_rows, seed=settings.seed + 77, step=step // 2)
@@ -215,7 +225,7 @@ class SmallRun:
 
         self._fit("predictions", self._only_the_decoder(), draw)
 
-    def _texts(self, step: int) -> tuple[torch.Tensor, Tokens]:
+    def _texts(self, step: int) -> tuple[Tensor, Tokens]:
         random = np.random.default_rng([self.settings.seed, step, 2])
         texts = self.pool.draw(random, self.settings.text_rows, sentences=self.settings.sentences)
         texts = texts[own_share(len(texts))]

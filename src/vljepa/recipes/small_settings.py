@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from vljepa.config import SettingsError
 from vljepa.data.processor import ProcessorSettings
 from vljepa.models.sizes import small as small_size
 from vljepa.models.vljepa import VLJEPASettings
@@ -34,7 +35,8 @@ class SmallSettings:
 
     `whitening`: the power to which the variance of the sentence encoder's directions is evened out at the start.
     `space`: whether a run that goes on from a model keeps its Y-Encoder, or begins with the published one anew and
-    turns what was trained to it.
+    turns what was trained to it. `blend`: how far the Predictor of such a run goes the straight way from what it began
+    with to what it has learned, 1 for all of it; less keeps more of what it knew (Wortsman et al. 2022).
     """
 
     model: VLJEPASettings = field(default_factory=small_size)
@@ -92,6 +94,7 @@ class SmallSettings:
     stretch: float = 4.0
     whitening: float = 0.15
     space: Literal["kept", "anew"] = "kept"
+    blend: float = 1.0
     decoding: DecodingSettings = field(default_factory=DecodingSettings)
     texts: StageSettings = field(
         default_factory=lambda: StageSettings(
@@ -106,3 +109,7 @@ class SmallSettings:
     target_tokens: int = 32
     text_rows: int = 64
     sentences: float = 0.35
+
+    def __post_init__(self) -> None:
+        if not 0 < self.blend <= 1:
+            raise SettingsError(f"blend is {self.blend:g}: give a share above 0, 1 for all that is learned")
