@@ -20,7 +20,9 @@ ROOT = Path(__file__).parents[1]
 REPORT = ROOT / "reports" / "small.json"
 TRIPLETS = ROOT / "reports" / "sugarcrepe.json"
 SELECTIVE = ROOT / "reports" / "selective.json"
+STATES = ROOT / "reports" / "states.json"
 COMPARED = ROOT / "reports" / "compare.json"
+UNFITTED = "not calibrated"
 # Of the ways that `evaluate selective` compares, those that the README shows, by name.
 WAYS = {
     "uniform, mean": "at even steps",
@@ -70,11 +72,8 @@ def score_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def question_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """One line for what the questions are about: right answers by kind, and what was answered in other ways."""
-    about: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        about.setdefault(row["name"].split(": ")[0], []).append(row)
     lines = ["| right answers in %, by kind | beside them, in brackets |", "|---|---|"]
-    for name, some in about.items():
+    for name, some in by_group(rows).items():
         kinds = ", ".join(
             f"{row['name'].split(': ')[1]} **{100 * row['score']:.0f}** "
             f"({' / '.join(f'{100 * value:.0f}' for value in row['baselines'].values())})"
@@ -84,9 +83,39 @@ def question_table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def belief_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How far probabilities can be believed, a line for each case; in brackets a model that was fitted to nothing."""
+    groups = by_group(rows)
+    heads = [row["name"].split(": ")[1] for row in next(iter(groups.values()))]
+    lines = ["| probabilities of | " + " | ".join(heads) + " |", "|---|" + "---|" * len(heads)]
+    for name, some in groups.items():
+        cells = (
+            f"**{shown(row['score'], row['unit'])}** ({shown(row['baselines'][UNFITTED], row['unit'])})" for row in some
+        )
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    note = 'In brackets: not calibrated. False alarms: the right text is there, and "none of these" is likelier.'
+    return "\n".join([*lines, "", note + " As a figure: [reports/small.png](reports/small.png)."])
+
+
+def by_group(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Rows by what stands before the colon of their names."""
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault(row["name"].split(": ")[0], []).append(row)
+    return groups
+
+
 def is_question(row: Mapping[str, Any]) -> bool:
     """Whether a row is one kind of questions about something; a mean over kinds is none."""
     return "questions" in row["name"] and ": " in row["name"] and ": mean of" not in row["name"]
+
+
+def states_table(report: Mapping[str, Any], *, shipped: str) -> str:
+    """Which of four clips leads from one picture to the other."""
+    lines = ["Which of four clips of other recordings leads from one picture to the other (paper, section 4.3):", ""]
+    lines += [score_table(report["rows"]), ""]
+    lines += [f"From [reports/states.json](reports/states.json), made by `{report['receipt']['command']}`."]
+    return "\n".join([*lines, *of_other_weights(report, shipped=shipped)])
 
 
 def selective_table(report: Mapping[str, Any], *, shipped: str) -> str:
@@ -211,13 +240,15 @@ def model_card(report: Mapping[str, Any]) -> str:
 
 def tables(report: Mapping[str, Any], *, whole: bool) -> str:
     """What the model scores, and what selective decoding spares; `whole`: questions by kind row by row, too."""
-    rows, shipped = report["rows"], report["receipt"]["model"]
+    shipped = report["receipt"]["model"]
+    believed = [row for row in report["rows"] if UNFITTED in row["baselines"]]
+    rows = [row for row in report["rows"] if row not in believed]
     asked = [row for row in rows if is_question(row)]
     parts = [score_table(rows)] if whole else [score_table([row for row in rows if row not in asked])]
-    parts += [] if whole or not asked else [question_table(asked)]
-    if "calibration" in report["curves"]:
-        parts.append("How far probabilities can be believed, as a figure: [reports/small.png](reports/small.png).")
+    parts += [] if whole else [question_table(asked)]
+    parts.append(belief_table(believed))
     parts.append(f"From [reports/small.json](reports/small.json), made by `{report['receipt']['command']}`.")
+    parts.append(states_table(json.loads(STATES.read_text()), shipped=shipped))
     return "\n\n".join([*parts, selective_table(json.loads(SELECTIVE.read_text()), shipped=shipped)])
 
 
