@@ -10,7 +10,8 @@ from torch import Tensor
 from vljepa.data.sampling import Sampling
 from vljepa.types import Clip
 
-Frames = Float[Tensor, "time width"]
+# Lists of them hold clips of several lengths, so the length has no name.
+Frames = Float[Tensor, "_ width"]
 
 
 @runtime_checkable

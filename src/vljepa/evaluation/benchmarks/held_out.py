@@ -15,7 +15,8 @@ from vljepa.models.x_encoder import XEncoder
 
 ROWS_AT_ONCE = 64
 MOST_WORDS = 100
-Frames = Float[Tensor, "time width"]
+# Lists of them hold clips of several lengths, so the length has no name.
+Frames = Float[Tensor, "_ width"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,9 @@ from vljepa.evaluation.benchmarks.small_rows import (
 from vljepa.evaluation.benchmarks.small_words import captioned, selective_curve
 from vljepa.evaluation.report import Report, Row, data_hash, receipt
 
+# Sources whose clips are captioned, by what their rows call them.
+TOLD = {"test clips": ("physics", "fluent-clips"), "people and the robot arm": ("people", "metaworld")}
+
 
 def evaluate_small(
     embedder: Embedder,
@@ -61,15 +64,8 @@ def evaluate_small(
             add(retrieval_row(held_out, items, name=name, names=names, head=head, unseen=unseen))
     add(naming_row(held_out, imagenet_samples(cache), names), emoji_row(held_out))
     add(*question_rows(held_out), *picture_question_rows(held_out), *action_rows(held_out))
-    examples = []
-    for sources, name in (
-        (("physics", "fluent-clips"), "test clips"),
-        (("people", "metaworld"), "people and the robot arm"),
-    ):
-        if held_out.items(*sources):
-            told = captioned(held_out, *sources, name=name)
-            add(*told.rows)
-            examples += told.examples
+    told = [captioned(held_out, *sources, name=name) for name, sources in TOLD.items() if held_out.items(*sources)]
+    add(*(row for one in told for row in one.rows))
     calibration, bins = calibration_rows(held_out)
     add(*calibration)
     report("streams")
@@ -78,7 +74,7 @@ def evaluate_small(
         rows=tuple(rows),
         curves={
             "selective": selective_curve(held_out, streams=streams),
-            "examples": examples,
+            "examples": [example for one in told for example in one.examples],
             "calibration": bins,
         },
         receipt=receipt(
