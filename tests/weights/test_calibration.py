@@ -65,7 +65,7 @@ def test_the_older_form_means_what_it_meant(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("calibration", "sentence"),
     [
-        ({"scale": 20.0, "backgruond": 0.2}, "unknown setting calibration.backgruond"),
+        ({"scale": 20.0, "ground": 0.2}, "unknown setting calibration.ground"),
         ({"scale": 20.0, "clip": {"scale": 9.0}}, "unknown setting calibration.scale"),
         ({"clip": {"asked_scale": 9.0}}, "unknown setting calibration.clip.asked_scale; did you mean"),
         (20.0, "setting calibration"),
