@@ -176,3 +176,10 @@ def test_a_blend_is_that_far_on_the_way_from_what_the_run_began_with(
 def test_a_blend_of_nothing_is_refused() -> None:
     with pytest.raises(SettingsError, match="above 0"):
         replace(settings(), blend=0.0)
+
+
+def test_a_blend_without_a_model_to_go_on_from_is_refused(
+    corpus: Path, ingredients: Ingredients, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingsError, match="no model that the run goes on from"):
+        SmallRun(corpus, tmp_path, settings=replace(settings(), blend=0.5), ingredients=ingredients, device="cpu")

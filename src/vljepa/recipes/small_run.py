@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vljepa.config import fingerprint
+from vljepa.config import SettingsError, fingerprint
 from vljepa.data.collate import collate
 from vljepa.data.processor import Processor
 from vljepa.features import Features, channel_statistics, shard_names, write_features
@@ -69,6 +69,10 @@ class SmallRun:
         self.processor = Processor(settings.processor)
         seed_everything(settings.seed)
         self.goes_on = model is not None
+        if settings.blend < 1 and not self.goes_on:
+            raise SettingsError(
+                f"blend is {settings.blend:g}, and there is no model that the run goes on from: give one"
+            )
         self.started = self._published() if model is None else start_trained(settings.model, model)
         self.model = self.started.model.to(self.device)
         self.targets = self.started.target_tokenizer.cut_at(settings.target_tokens)
@@ -155,7 +159,7 @@ class SmallRun:
         names = self.targets(self.ingredients.class_names).to(self.device)
         self.model.requires_grad_(False)
         self.model.predictor.requires_grad_(True)
-        began = copy.deepcopy(self.model.predictor.state_dict()) if self.goes_on and self.settings.blend < 1 else {}
+        began = copy.deepcopy(self.model.predictor.state_dict()) if self.settings.blend < 1 else {}
 
         def scores(step: int) -> dict[str, float]:
             objective.refresh_class_names(names)

@@ -1,6 +1,7 @@
 """Rows of `evaluate small`: what is seen whole, blind, in one frame and shuffled is what their names say."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -74,6 +75,11 @@ def test_a_name_is_chosen_among_all_that_the_source_knows_training_included(seer
     assert named.baselines["chance"] == pytest.approx(1 / 3) and "named among 3" in named.protocol
     assert named.baselines["the most frequent"] == 0.75
     assert pair.baselines["chance"] == 0.5
+
+
+def test_clips_without_names_are_asked_alone(seer: Seer) -> None:
+    seer.features.items = [replace(one, label="") for one in seer.features.items if one.split == "test"]
+    assert [row.name for row in action_rows(seer)] == ["questions about people: pair"]
 
 
 def test_sources_that_a_corpus_lacks_have_no_rows(seer: Seer) -> None:

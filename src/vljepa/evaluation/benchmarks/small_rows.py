@@ -131,15 +131,17 @@ def action_rows(held_out: HeldOut, *, most: int = 4000) -> list[Row]:
         )
         if (items := held_out.items(source))
         for row in (
-            label_row(held_out, source, name=f"actions of {name}, top-1", unseen=unseen),
+            *label_rows(held_out, source, name=f"actions of {name}, top-1", unseen=unseen),
             *answer_rows(held_out, items, name=f"questions about {name}", ways=WAYS, unseen=unseen, most=most),
         )
     ]
 
 
-def label_row(held_out: HeldOut, source: str, *, name: str, unseen: str) -> Row:
-    """Clips of the source that have a name, named among all names that the source knows."""
+def label_rows(held_out: HeldOut, source: str, *, name: str, unseen: str) -> list[Row]:
+    """Clips of the source that have a name, named among all names that the source knows; no row where none has."""
     items = [item for item in held_out.items(source) if item.label]
+    if not items:
+        return []
     names = sorted({item.label for item in held_out.features.items if item.corpus == source and item.label})
     texts = held_out.texts(names)
     query = LABEL_QUERIES[0]
@@ -151,7 +153,7 @@ def label_row(held_out: HeldOut, source: str, *, name: str, unseen: str) -> Row:
     }
     frequent = max(sum(item.label == one for item in items) for one in names)
     baselines = {"chance": 1 / len(names), "the most frequent": frequent / len(items)}
-    return Row(
+    row = Row(
         name=name,
         score=float(right["score"].mean()),
         num_items=len(items),
@@ -159,6 +161,7 @@ def label_row(held_out: HeldOut, source: str, *, name: str, unseen: str) -> Row:
         interval=_interval(right["score"]),
         protocol=f'named among {len(names)}, asked "{query}"; {unseen}',
     )
+    return [row]
 
 
 def answer_rows(
