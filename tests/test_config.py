@@ -1,6 +1,6 @@
 """Settings of several kinds: read strictly by their `kind`, written with it, and the first one without it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -41,3 +41,16 @@ def test_settings_of_a_kind_are_overridden_by_their_dotted_names() -> None:
     changed = override(paper(), ["y_encoder.dense=3072", "predictor.llama.rope_scaling.factor=8"])
     assert changed.y_encoder == replace(paper().y_encoder, dense=3072)
     assert changed.predictor.llama.rope_scaling is not None and changed.predictor.llama.rope_scaling.factor == 8
+
+
+def test_what_settings_refuse_themselves_is_said_in_their_own_words() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Share:
+        share: float = 1.0
+
+        def __post_init__(self) -> None:
+            if self.share > 1:
+                raise SettingsError("share is above 1: give less")
+
+    with pytest.raises(SettingsError, match=r"^share is above 1: give less$"):
+        settings_from(Share, {"share": 2.0})

@@ -28,6 +28,9 @@ def settings_from(kind: type[Settings], values: Mapping[str, Any], *, at: str = 
         return TypeAdapter(kind).validate_python(told)
     except ValidationError as error:
         first = error.errors()[0]
+        own = first.get("ctx", {}).get("error")
+        if isinstance(own, SettingsError):  # what a dataclass says itself is a whole sentence
+            raise own from error
         name = ".".join(_path(first["loc"], told))
         raise SettingsError(f"setting {at}{name}: {first['msg']} (got {first['input']!r})") from error
 
