@@ -1,7 +1,7 @@
 """Everything that a run of the recipe `small` depends on.
 
 The settings of a run from published weights, which is still to be made. Those that the shipped weights were made with
-stand in reports/small_run/settings.yaml and, each going on from the one before, in small_run2 and small_run3 beside it.
+stand in reports/small_run/settings.yaml and, each going on from the one before, in small_run2 to small_run4 beside it.
 Why each is what it is, and what was tried: LOG.md, "The plan of the second run".
 """
 

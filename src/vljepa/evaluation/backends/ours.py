@@ -11,8 +11,7 @@ from torch import Tensor
 from vljepa.config import as_dict
 from vljepa.data.sampling import Sampling
 from vljepa.embedder import Embedder
-from vljepa.evaluation.backends.protocol import Frames
-from vljepa.evaluation.benchmarks.held_out import blinded
+from vljepa.evaluation.benchmarks.held_out import Frames, blinded
 from vljepa.types import Clip
 
 ROWS_AT_ONCE = 64

@@ -8,10 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from vljepa.data.sampling import Sampling
+from vljepa.evaluation.benchmarks.held_out import Frames
 from vljepa.types import Clip
-
-# Lists of them hold clips of several lengths, so the length has no name.
-Frames = Float[Tensor, "_ width"]
 
 
 @runtime_checkable

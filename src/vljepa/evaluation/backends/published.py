@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from vljepa.data.media import read_clip
 from vljepa.data.sampling import Sampling
-from vljepa.evaluation.backends.protocol import Frames
+from vljepa.evaluation.benchmarks.held_out import Frames
 from vljepa.types import Clip
 
 FRAMES = 8

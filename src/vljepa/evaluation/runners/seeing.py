@@ -18,8 +18,8 @@ from torch import Tensor
 
 from vljepa.data.errors import MediaError
 from vljepa.data.packages import sha256_of
-from vljepa.evaluation.backends.protocol import Backend, Frames
-from vljepa.evaluation.benchmarks.held_out import middle, shuffled
+from vljepa.evaluation.backends.protocol import Backend
+from vljepa.evaluation.benchmarks.held_out import Frames, middle, shuffled
 from vljepa.evaluation.runners.store import Store, key_of
 from vljepa.evaluation.sets.item import SetError
 from vljepa.evaluation.sets.media import MediaFolder
