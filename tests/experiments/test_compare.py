@@ -20,7 +20,8 @@ from vljepa.experiments.cells import Outcome, folder_of, outcome, run_cell
 from vljepa.experiments.compare import ARMS, CompareSettings, compare
 from vljepa.experiments.compare_report import UnequalArmsError, claims, comparison
 from vljepa.experiments.draws import Clock, Draws
-from vljepa.experiments.ground import Ground, open_ground
+from vljepa.experiments.ground import Ground, held_out, open_ground
+from vljepa.experiments.scoring import _named
 from vljepa.experiments.settings import Cell
 from vljepa.models.token_vlm import TokenVLM
 
@@ -104,6 +105,9 @@ def test_figures_are_made_from_the_records(made: tuple[Path, Path]) -> None:
     assert report["found"]["arms"]["vlm"]["curves"]["cider"][-1]["mean"] == pytest.approx(sum(cider) / len(cider))
     named = [rank <= 1 for end in ends for rank in end["label_ranks"]]
     assert report["found"]["arms"]["vlm"]["curves"]["top1"][-1]["mean"] == pytest.approx(sum(named) / len(named))
+    # A name that is liked whatever is seen loses what it is liked for.
+    even = [rank <= 1 for end in ends for rank in end["even_label_ranks"]]
+    assert report["found"]["arms"]["vlm"]["even"]["top1"]["mean"] == pytest.approx(sum(even) / len(even))
     changed = [
         replace(one, points=tuple(point | {"cider": [value] * 4} for point in one.points))
         for one, value in zip(outcomes, (2.0, 1.0, 1.0), strict=True)
@@ -119,6 +123,22 @@ def test_figures_are_made_from_the_records(made: tuple[Path, Path]) -> None:
     assert not held["ahead in top-5 at every checkpoint after the first"]  # with two names nobody is ahead
     for name in ("report.md", "curves.png", "curves.svg"):
         assert (made[1] / name).stat().st_size > 500
+
+
+def test_settings_can_be_chosen_without_a_look_at_test(made: tuple[Path, Path]) -> None:
+    items = open_ground(made[1]).items
+    assert {item.split for item in items} == {"test"}
+    moved = [*items[:2], *(replace(item, split="validation") for item in items[2:])]
+    assert held_out(moved, 10, "validation") == moved[2:] and held_out(moved, 10) == moved[:2]
+    with pytest.raises(ValueError, match="0 samples with captions are held out for validation"):
+        held_out(items, 10, "validation")
+
+
+def test_a_name_that_is_liked_whatever_is_seen_is_ranked_without_that(made: tuple[Path, Path]) -> None:
+    first, second = open_ground(made[1]).items[:2]
+    items = [replace(first, label="falls"), replace(second, label="rises")]
+    found = _named(torch.tensor([[5.0, 0.0], [5.0, 1.0]]), items, ["falls", "rises"])
+    assert found == {"label_ranks": [1, 2], "even_label_ranks": [1, 1]}
 
 
 def without_time(one: Outcome) -> list[dict[str, Any]]:

@@ -92,6 +92,9 @@ def _arm(runs: Sequence[Outcome], scores: Mapping[str, Callable[[Mapping[str, An
         },
         "decoder": decoder,
     }
+    if "top1" in scores:
+        even = np.array([end["even_label_ranks"] for end in ends])
+        found["even"] = {"top5": asdict(interval(even <= 5)), "top1": asdict(interval(even <= 1))}
     if "cider" in scores:
         found["cider_without_looking"] = _mean(_mean(end["cider_of_others"]) for end in ends)
         found["examples"] = ends[0]["captions"][:6]

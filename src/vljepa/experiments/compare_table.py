@@ -45,6 +45,8 @@ def curve_table(found: Mapping[str, Any], score: str) -> str:
         without = [f"{arm['cider_without_looking']:.3f}" for arm in found["arms"].values()]
         lines.append("| the last, against other clips' references | " + " | ".join(without) + " |")
     else:
+        even = [shown(arm["even"][score], score) for arm in found["arms"].values()]
+        lines.append("| the last, each name's mean over all clips taken off | " + " | ".join(even) + " |")
         chance = found["chance"]
         beside = f"Chance: {chance[score]:.1%}"
         beside += f"; the most frequent name for all: {chance['most_frequent']:.1%}" if score == "top1" else ""

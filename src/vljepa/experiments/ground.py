@@ -27,6 +27,7 @@ from vljepa.runtime import choose_device, compute_dtype
 from vljepa.training.asked import AskedRows, groups_of
 from vljepa.training.asked import Group as Alike
 from vljepa.training.guards import refuse_many_skipped
+from vljepa.types import Split
 from vljepa.weights.calibration import Calibration
 from vljepa.weights.convert import layers_of, llama_from_gguf
 from vljepa.weights.folder import Bundle, folder_fingerprint, load_folder, save_folder
@@ -102,7 +103,7 @@ def open_ground(into: Path) -> Ground:
     groups = groups_of(features)
     if not groups:
         raise ValueError(f"{facts['corpus']} holds no training sample: prepare more data, or hold out less of it")
-    items = held_out(features.items, settings.items)
+    items = held_out(features.items, settings.items, settings.split)
     return Ground(
         folder=into,
         fingerprint=facts["fingerprint"],
@@ -116,12 +117,12 @@ def open_ground(into: Path) -> Ground:
     )
 
 
-def held_out(items: Sequence[Item], most: int) -> list[Item]:
-    """At most so many test samples of which something is known, taken evenly. ValueError where there are none."""
-    test = [item for item in items if item.split == "test" and item.captions]
-    if len(test) < 2:
-        raise ValueError(f"{len(test)} samples with captions are held out for test: prepare the corpus with --test")
-    return [test[number * len(test) // min(most, len(test))] for number in range(min(most, len(test)))]
+def held_out(items: Sequence[Item], most: int, split: Split = "test") -> list[Item]:
+    """At most so many samples of a split of which something is known, taken evenly. ValueError where there are none."""
+    known = [item for item in items if item.split == split and item.captions]
+    if len(known) < 2:
+        raise ValueError(f"{len(known)} samples with captions are held out for {split}: prepare the corpus with some")
+    return [known[number * len(known) // min(most, len(known))] for number in range(min(most, len(known)))]
 
 
 def chosen_shards(corpus: Path, settings: GroundSettings) -> list[str]:

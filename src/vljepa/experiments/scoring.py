@@ -27,7 +27,7 @@ Found = dict[str, Any]
 
 
 def score(cell: Cell, arm: Ready, ground: Ground, *, decoder: YDecoder | None, dtype: torch.dtype) -> Found:
-    """What the cell asks for: `label_ranks`, `captions` with `cider`, `caption_ranks`, `answers`; each item by item."""
+    """What the cell asks for, item by item: `label_ranks`, `captions` with `cider`, `caption_ranks`, `answers`."""
     device = arm.model.token_table.weight.device
     mixed = torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
     with torch.inference_mode(), mixed:
@@ -54,7 +54,7 @@ def _of_vlm(cell: Cell, arm: Ready, ground: Ground, dtype: torch.dtype) -> Found
         for places in _alike(labelled):
             some = [labelled[place] for place in places]
             scores[places] = -look.perplexities(model, some, "", ground.labels).float()
-        found["label_ranks"] = _ranks_of_labels(scores, labelled, ground.labels)
+        found |= _named(scores, labelled, ground.labels)
     if "said" in cell.scores:
         said = [""] * len(ground.items)
         for places in _alike(ground.items):
@@ -82,7 +82,7 @@ def _of_vljepa(cell: Cell, arm: Ready, ground: Ground, decoder: YDecoder | None,
     if "named" in cell.scores and len(ground.labels) > 1:
         labelled = [place for place, item in enumerate(ground.items) if item.label]
         scores = predicted[labelled] @ look.texts(model, ground.labels).float().T
-        found["label_ranks"] = _ranks_of_labels(scores, [ground.items[place] for place in labelled], ground.labels)
+        found |= _named(scores, [ground.items[place] for place in labelled], ground.labels)
     if "said" in cell.scores and decoder is not None:
         found |= captioned(decoded(decoder, model, predicted, arm.bundle, max_tokens=cell.max_tokens), ground.items)
     if "found" in cell.scores:
@@ -144,10 +144,14 @@ def _answers(look: Validator, model: VLJEPA, items: Sequence[Item]) -> list[Mapp
     return [{"kind": question.kind, "right": hit} for question, hit in zip(questions, right, strict=True)]
 
 
-def _ranks_of_labels(scores: Float[Tensor, "item label"], items: Sequence[Item], labels: Sequence[str]) -> list[int]:
+def _named(scores: Float[Tensor, "item label"], items: Sequence[Item], labels: Sequence[str]) -> Found:
+    """Ranks of the right names. `even_label_ranks`: after each name's mean over the clips was taken off, for whoever
+    likes some names better than others whatever is seen: a language model likes the usual ones."""
     truth = torch.tensor([labels.index(item.label) for item in items])
-    found: list[int] = label_ranks(scores, truth).tolist()
-    return found
+    return {
+        "label_ranks": label_ranks(scores, truth).tolist(),
+        "even_label_ranks": label_ranks(scores - scores.mean(0), truth).tolist(),
+    }
 
 
 def _alike(items: Sequence[Item]) -> list[list[int]]:

@@ -22,7 +22,7 @@ class GroundSettings:
 
     `stack`: the layers of the published language model that there are, in order. The token VLM has all of them, the
     Predictor the last half, as in the paper. `most`: shards are taken until they hold so many training samples, 0: all;
-    `items`: held-out samples that are scored.
+    `items`: samples of the `split` that are scored. Settings are chosen on validation, and then told of test.
     """
 
     sources: tuple[str, ...] = ()
@@ -30,6 +30,7 @@ class GroundSettings:
     stack: tuple[int, ...] = (0, 1, 2, 27, 28, 29)
     most: int = 3200
     items: int = 100
+    split: Literal["test", "validation"] = "test"
 
     def __post_init__(self) -> None:
         if len(self.stack) < 2 or len(self.stack) % 2:
