@@ -1,6 +1,6 @@
 """The controlled comparison (paper, section 4.5): does predicting embeddings learn faster than predicting tokens?
 
-Three arms with the same frozen X-Encoder's features, the same rows in the same order, batch, rates and schedule:
+Three arms with the same frozen X-Encoder's features, the same rows in the same order, batch and schedule:
 VL-JEPA (the last half of a language model's layers), the token VLM with all of its layers, and the token VLM with as
 many parameters as the VL-JEPA learns. The paper's arms: 0.5B against 1B, batch 128, CIDEr 14.8 against 7.1 and top-5
 41.0 against 27.2 % after 15M samples (its text; its figure shows 18.8 and 9.2), one run each.
@@ -25,20 +25,28 @@ SIXTEENTHS = (1, 2, 3, 4, 6, 8, 12, 16)
 
 
 def _default() -> Cell:
-    """Beside InfoNCE predictions are drawn towards their targets, since the decoder knows targets alone."""
-    return Cell(ground="", objective=JointEmbeddingSettings(alignment_weight=1.0))
+    """Beside InfoNCE predictions are drawn towards their targets, since the decoder knows targets alone; the weight,
+    the temperature, and how long the decoder learns are those that were best on validation (LOG.md)."""
+    objective = JointEmbeddingSettings(alignment_weight=2.0, temperature=0.2, learn_temperature=False)
+    return Cell(ground="", objective=objective, decoder=DecoderSettings(steps=1280))
+
+
+def _ground() -> GroundSettings:
+    return GroundSettings(items=200)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CompareSettings:
     """`steps`, the decoder's, and the training samples to choose from grow with `--scale`.
 
-    `cell`: what all arms have in common; its arm, seed, ground and checkpoints are set by the comparison.
+    `cell`: what all arms have in common; its arm, seed, ground and checkpoints are set by the comparison. `vlm_rate`:
+    the token VLMs' own rate: each side has the one that was best for it on validation.
     """
 
     steps: int = 192
     seeds: int = 3
-    ground: GroundSettings = field(default_factory=GroundSettings)
+    vlm_rate: float = 1e-3
+    ground: GroundSettings = field(default_factory=_ground)
     cell: Cell = field(default_factory=_default)
 
     def scaled(self, scale: float) -> "CompareSettings":
@@ -56,6 +64,7 @@ class CompareSettings:
         checkpoints = tuple(sixteenth * self.steps // 16 for sixteenth in SIXTEENTHS)
         base = replace(self.cell, ground=ground.fingerprint, checkpoints=checkpoints)
         theirs = replace(base, decoder=None, objective=JointEmbeddingSettings(), stretch=1.0)
+        theirs = replace(theirs, optim=replace(base.optim, rate=self.vlm_rate))
         return [
             replace(base if arm == "vl-jepa" else theirs, arm=arm, seed=seed)
             for seed in range(self.seeds)
