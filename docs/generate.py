@@ -22,6 +22,7 @@ TRIPLETS = ROOT / "reports" / "sugarcrepe.json"
 SELECTIVE = ROOT / "reports" / "selective.json"
 STATES = ROOT / "reports" / "states.json"
 COMPARED = ROOT / "reports" / "compare.json"
+ABLATED = ROOT / "reports" / "ablations.json"
 UNFITTED = "not calibrated"
 # Of the ways that `evaluate selective` compares, those that the README shows, by name.
 WAYS = {
@@ -268,6 +269,25 @@ def comparison_tables() -> str:
     return text.replace("\n## ", "\n### ")
 
 
+def claims_summary() -> str:
+    """What the README says of the controlled comparison."""
+    from vljepa.experiments.compare_table import claims_table
+
+    report = json.loads(COMPARED.read_text())
+    made = f"{report['found']['seeds']} seeds, {report['found']['items']} held-out clips. From "
+    made += f"[reports/compare.json](reports/compare.json), made by `{report['receipt']['command']}`."
+    return f"{claims_table(report['claims'])}\n{made}"
+
+
+def ablation_table() -> str:
+    """What the ablations found."""
+    from vljepa.experiments.ablate_report import table
+
+    report = json.loads(ABLATED.read_text())
+    made = "From [reports/ablations.json](../reports/ablations.json), made by "
+    return f"{table(report)}\n{made}`{report['receipt']['command']}`."
+
+
 def written() -> dict[Path, str]:
     """Every derived file with its content."""
     report = json.loads(REPORT.read_text())
@@ -275,11 +295,13 @@ def written() -> dict[Path, str]:
     benchmarks = ROOT / "docs" / "benchmarks.md"
     experiments = ROOT / "docs" / "experiments.md"
     scored = between_marks(readme.read_text(), tables(report, whole=False), name="scores")
+    scored = between_marks(scored, triplet_table(json.loads(TRIPLETS.read_text())), name="sentences")
+    compared = between_marks(experiments.read_text(), comparison_tables(), name="comparison")
     return {
         ROOT / "docs" / "cli.md": command_line(),
-        readme: between_marks(scored, triplet_table(json.loads(TRIPLETS.read_text())), name="sentences"),
+        readme: between_marks(scored, claims_summary(), name="claims"),
         benchmarks: between_marks(benchmarks.read_text(), sets_table(), name="sets"),
-        experiments: between_marks(experiments.read_text(), comparison_tables(), name="comparison"),
+        experiments: between_marks(compared, ablation_table(), name="ablations"),
         ROOT / "src" / "vljepa" / "shipped" / "small" / "README.md": model_card(report),
     }
 

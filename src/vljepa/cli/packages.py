@@ -7,4 +7,4 @@ def check_packages(extra: str, *names: str) -> None:
     """ValueError where one of them is missing."""
     missing = [name for name in names if find_spec(name) is None]
     if missing:
-        raise ValueError(f"vljepa {extra} needs {', '.join(missing)}: pip install 'vljepa[{extra}]'")
+        raise ValueError(f"not installed, and needed here: {', '.join(missing)}; pip install 'vljepa[{extra}]'")

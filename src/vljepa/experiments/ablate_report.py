@@ -70,23 +70,28 @@ def _values(runs: Sequence[Outcome], extract: Extract) -> Values | None:
 
 
 def page(report: Mapping[str, Any]) -> str:
-    """The table and its receipt as Markdown."""
+    """The table, what its groups are, and its receipt as Markdown."""
+    lines = ["# Ablations\n", table(report), "Groups:", ""]
+    lines += [f"- {name}: {about}" for name, about in {row["group"]: row["about"] for row in report["rows"]}.items()]
+    lines += ["", "## Receipt", ""] + [f"- {name}: {value}" for name, value in report["receipt"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def table(report: Mapping[str, Any]) -> str:
+    """A row a variant, below a line that says how it is read."""
+    shown = [score for score in SCORES if any(score in row["scores"] for row in report["rows"])]
     lines = [
-        "# Ablations\n",
         f"{report['seeds']} seeds of {report['steps']} steps. Below each score: the difference to the group's first "
         "row, with the interval of 95 in 100 draws of seeds and held-out samples together; **bold** where it lies "
         "beyond zero. The paper's columns: classification / retrieval / VQA, percent, on other data.\n",
-        "| group | variant | " + " | ".join(SCORES) + " | paper | trainable |",
-        "|---|---|" + "---|" * (len(SCORES) + 2),
+        "| group | variant | " + " | ".join(shown) + " | paper | trainable |",
+        "|---|---|" + "---|" * (len(shown) + 2),
     ]
     for row in report["rows"]:
         name = f"{row['letter']} {row['group']}".strip()
-        cells = [_cell(row["scores"].get(score), score) for score in SCORES]
+        cells = [_cell(row["scores"].get(score), score) for score in shown]
         paper = " / ".join(f"{value:.1f}" for value in row["paper"]) if row["paper"] else ""
         lines.append(f"| {name} | {row['variant']} | {' | '.join(cells)} | {paper} | {row['trainable'] / 1e6:.2f} M |")
-    lines += ["", "Groups:", ""]
-    lines += [f"- {name}: {about}" for name, about in {row["group"]: row["about"] for row in report["rows"]}.items()]
-    lines += ["", "## Receipt", ""] + [f"- {name}: {value}" for name, value in report["receipt"].items()]
     return "\n".join(lines) + "\n"
 
 

@@ -31,10 +31,6 @@ def _default() -> Cell:
     return Cell(ground="", objective=objective, decoder=DecoderSettings(steps=1280))
 
 
-def _ground() -> GroundSettings:
-    return GroundSettings(items=200)
-
-
 @dataclass(frozen=True, kw_only=True)
 class CompareSettings:
     """`steps`, the decoder's, and the training samples to choose from grow with `--scale`.
@@ -46,7 +42,7 @@ class CompareSettings:
     steps: int = 192
     seeds: int = 3
     vlm_rate: float = 1e-3
-    ground: GroundSettings = field(default_factory=_ground)
+    ground: GroundSettings = field(default_factory=GroundSettings)
     cell: Cell = field(default_factory=_default)
 
     def scaled(self, scale: float) -> "CompareSettings":

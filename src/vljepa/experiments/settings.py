@@ -29,7 +29,7 @@ class GroundSettings:
     frames: int = 4
     stack: tuple[int, ...] = (0, 1, 2, 27, 28, 29)
     most: int = 3200
-    items: int = 100
+    items: int = 200
     split: Literal["test", "validation"] = "test"
 
     def __post_init__(self) -> None:
