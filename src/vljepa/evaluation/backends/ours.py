@@ -1,6 +1,5 @@
 """A VL-JEPA model folder behind the protocol."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,10 +10,9 @@ from torch import Tensor
 from vljepa.config import as_dict
 from vljepa.data.sampling import Sampling
 from vljepa.embedder import Embedder
-from vljepa.evaluation.benchmarks.held_out import Frames, blinded
+from vljepa.evaluation.benchmarks.held_out import Frames, blinded, predicted
 from vljepa.types import Clip
 
-ROWS_AT_ONCE = 64
 GREY_SIDE = 256
 
 
@@ -56,19 +54,8 @@ class Ours:
         return self.see([Clip(frames=grey, times=torch.zeros(count))])[0]
 
     def predict(self, frames: Sequence[Frames], queries: Sequence[str]) -> Float[Tensor, "item dim"]:
-        """Rows of one length together, each with its own query."""
-        groups: dict[int, list[int]] = defaultdict(list)
-        for place, some in enumerate(frames):
-            groups[len(some)].append(place)
-        out = torch.empty(len(frames), self.dim)
-        for places in groups.values():
-            for first in range(0, len(places), ROWS_AT_ONCE):
-                chosen = places[first : first + ROWS_AT_ONCE]
-                visual = self.embedder.tokens_from_features(
-                    torch.stack([frames[place] for place in chosen]).to(self.embedder.device)
-                )
-                out[chosen] = self.embedder.predict_each(visual, [queries[place] for place in chosen]).float().cpu()
-        return out
+        """Each clip with its own query."""
+        return predicted(self.embedder, frames, queries)
 
     def texts(self, texts: Sequence[str]) -> Float[Tensor, "text dim"]:
         """The Y-Encoder's view."""

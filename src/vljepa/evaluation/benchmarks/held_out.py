@@ -1,5 +1,6 @@
 """Held-out items of a corpus as an embedder sees them: the frames' features once, then any query and any mutilation."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,17 +56,8 @@ class HeldOut:
         return self.features.frames(item)
 
     def predict(self, frames: Sequence[Frames], queries: Sequence[str]) -> Float[Tensor, "item dim"]:
-        """Unit predictions, rows of one query and one length together."""
-        groups: dict[tuple[str, int], list[int]] = {}
-        for place, (some, query) in enumerate(zip(frames, queries, strict=True)):
-            groups.setdefault((query, len(some)), []).append(place)
-        out = torch.zeros(len(frames), self.embedder.dim)
-        for (query, _), places in groups.items():
-            for start in range(0, len(places), ROWS_AT_ONCE):
-                chosen = places[start : start + ROWS_AT_ONCE]
-                visual = self.embedder.tokens_from_features(torch.stack([frames[place] for place in chosen]))
-                out[chosen] = self.embedder.predict(visual, query).float().cpu()
-        return out
+        """Unit predictions."""
+        return predicted(self.embedder, frames, queries)
 
     def texts(self, texts: Sequence[str]) -> Float[Tensor, "text dim"]:
         """Unit embeddings of texts, each cut after MOST_WORDS words."""
@@ -83,6 +75,27 @@ class HeldOut:
         channels, cells = len(encoder.mean), encoder.settings.cells**2
         rows = torch.stack([some[:, : cells * channels].reshape(-1, channels).mean(0) for some in frames])
         return (rows - encoder.mean.float()) * encoder.scale.float()
+
+
+def predicted(embedder: Embedder, frames: Sequence[Frames], queries: Sequence[str]) -> Float[Tensor, "item dim"]:
+    """Unit predictions in order, as many at once as have frames and words in equal number: then nothing is padded.
+
+    The same frames (one object) with the same query are asked about once.
+    """
+    words = {query: len(embedder.bundle.query_tokenizer.ids(query)) for query in set(queries)}
+    groups: dict[tuple[int, int], dict[tuple[int, str], list[int]]] = defaultdict(dict)
+    for place, (some, query) in enumerate(zip(frames, queries, strict=True)):
+        groups[len(some), words[query]].setdefault((id(some), query), []).append(place)
+    out = torch.empty(len(frames), embedder.dim)
+    for asked in (list(group.values()) for group in groups.values()):
+        for start in range(0, len(asked), ROWS_AT_ONCE):
+            chosen = asked[start : start + ROWS_AT_ONCE]
+            first = [places[0] for places in chosen]
+            visual = embedder.tokens_from_features(torch.stack([frames[place] for place in first]).to(embedder.device))
+            rows = embedder.predict_each(visual, [queries[place] for place in first]).float().cpu()
+            for places, row in zip(chosen, rows, strict=True):
+                out[places] = row
+    return out
 
 
 def blinded(encoder: XEncoder, frames: Frames) -> Frames:

@@ -204,9 +204,11 @@ def _seen(
     held_out: HeldOut, frames: Sequence[Frames], queries: Sequence[str], ways: Sequence[str]
 ) -> Iterator[tuple[str, Float[Tensor, "item dim"]]]:
     """Predictions from the frames as they are ("score"), then in each of the other ways."""
+    encoder = held_out.embedder.bundle.model.x_encoder
+    nothing = {len(some): blinded(encoder, some) for some in frames}
     changes: dict[str, Callable[[int, Frames], Frames]] = {
         "score": lambda number, some: some,
-        "blind": lambda number, some: blinded(held_out.embedder.bundle.model.x_encoder, some),
+        "blind": lambda number, some: nothing[len(some)],
         "one frame": lambda number, some: middle(some),
         "shuffled": lambda number, some: shuffled(some, seed=number),
     }
