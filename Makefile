@@ -35,7 +35,7 @@ check: .venv/.dev ## lint, format, types, layers, spelling, dead code
 bench: .venv/.dev ## measure speed: every script of benchmarks/
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
-docs: .venv/.core ## write docs/cli.md from the help texts
+docs: .venv/.core ## write what is derived
 	@$(BIN)/python docs/generate.py
 
 fix: .venv/.dev ## format, and repair what ruff can repair

@@ -25,7 +25,7 @@ def millions(part: nn.Module) -> float:
 def test_the_papers_parts_have_their_published_sizes() -> None:
     model = built(sizes.paper())
     assert millions(model.x_encoder) == 303.89
-    # 490 M in the paper: Llama's last eight layers with projections, as counted in its reproduction notes.
+    # 490 M in the paper: Llama's last eight layers with projections.
     assert millions(model.predictor.layers.layers) == 486.57
     assert millions(model.predictor) == 496.02
     assert millions(model.y_encoder.body) == 302.86

@@ -1,4 +1,4 @@
-"""The token VLM that VL-JEPA is compared with (paper, section 4.5; facts in its reproduction notes, section 6).
+"""The token VLM that VL-JEPA is compared with (paper, section 4.5).
 
 Command: vljepa train baseline --corpus CORPUS --run RUN [--model FOLDER] [--set arm=equal]
 Its twin: vljepa train finetune --corpus CORPUS --run OTHER [--model FOLDER], with the same --set. Both have the same

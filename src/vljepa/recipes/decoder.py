@@ -1,7 +1,7 @@
 """The Y-Decoder on frozen embeddings (paper, section 2: it is not in the training loop; the rest is left open there).
 
 Command: vljepa train decoder --corpus CORPUS --run RUN [--model FOLDER] [--set loop.steps=400]
-The paper states neither its architecture nor its training. Ours (reproduction notes 9.1, point 27): next-token
+The paper states neither its architecture nor its training. Ours: next-token
 cross-entropy given unit target embeddings with noise, which needs text alone, in turn with embeddings that the
 Predictor gives training clips. For a model that was finetuned, whose embeddings moved: minutes on a CPU. How long the
 shipped decoder's two stages took stands in LOG.md; this recipe alone: not run by us. A model of published parts has a

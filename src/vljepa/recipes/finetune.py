@@ -1,4 +1,4 @@
-"""Finetuning on your own data with queries (paper, section 3.2; facts in its reproduction notes, section 3.3).
+"""Finetuning on your own data with queries (paper, section 3.2).
 
 Command: vljepa train finetune --corpus my-corpus --run my-run [--model FOLDER] [--kept CORPUS] [--set loop.steps=200]
 The paper's: 25M VQA + 2.8M captions + 1.8M classification samples and down-sampled pretraining data, 83,000 steps of
@@ -40,7 +40,7 @@ class FinetuneSettings(AskedSettings):
     parts: PartSettings = field(default_factory=PartSettings)
 
 
-# The paper's batch, steps and texts; peak rate and warm-up as in its reproduction notes, 9.1 (our choice): --set these.
+# The paper's batch, steps and texts; peak rate and warm-up are our choice: --set these.
 PAPER = ("rows=3072", "loop.steps=83000", "target_tokens=512", "optim.rate=5e-5", "optim.warmup=2000")
 
 

@@ -1,4 +1,4 @@
-"""Query-free pretraining in three stages (paper, section 3.2; stage table in its reproduction notes, section 3.1).
+"""Query-free pretraining in three stages (paper, section 3.2).
 
 Command: vljepa train pretrain --corpus CORPUS --run RUN [--model FOLDER]
          [--set 'clips.sources={films: {corpus: "s3://bucket/films"}, own: {corpus: own, weight: 0.2}}']

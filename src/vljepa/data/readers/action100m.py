@@ -1,7 +1,7 @@
 """Action100M: parquet files with a tree of captions a video; each node that says something becomes a clip of its own.
 
 Weights of the texts are those of the paper's second stage as far as they are known: brief action and brief summary 1,
-the detailed ones 1/2 (reproduction notes 3.1, 9.1 point 18). PLM's caption and action are drawn there too, how often is
+the detailed ones 1/2. PLM's caption and action are drawn there too, how often is
 not known: 1/2 here. "N/A" is no action. Needs the extra `train` (pyarrow), and the videos as VIDEO_UID.mp4 in --media.
 """
 
