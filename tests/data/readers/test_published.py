@@ -61,6 +61,13 @@ def test_image_text_shards_in_the_form_of_datacomp(tmp_path: Path) -> None:
     assert result.total == 2 and result.left == {"no medium": 1, "no text": 1}
 
 
+@pytest.mark.parametrize("facts", [b"[]", b"3", b"null", b"{", b"\xff"])
+def test_facts_of_another_form_leave_their_picture_out(facts: bytes, tmp_path: Path) -> None:
+    path = tar(tmp_path / "0.tar", {"1.png": png(1), "1.txt": b"\xef\xbb\xbfa cat", "1.json": facts, "2.png": png(2)})
+    left, _ = rows_of(open_image_text(str(path)))
+    assert isinstance(left, Left) and left.sentence.startswith("0.tar: 1: its texts cannot be read (")
+
+
 def test_a_tar_that_is_cut_short_is_named(tmp_path: Path) -> None:
     path = tar(tmp_path / "a.tar", {"1.png": png(1) * 20, "1.txt": b"x"})
     path.write_bytes(path.read_bytes()[:700])
@@ -141,6 +148,21 @@ def test_the_tree_of_action100m_becomes_clips_with_weighted_texts(tmp_path: Path
     assert dict(zip(bright.captions, bright.weights, strict=True)) == {"it is bright": 1.0, "it is bright, slowly": 0.5}
     assert (dark.concept, bright.concept, dark.credit) == ("abc", "abc", "abc")
     assert dark.origin == bright.origin != "" and dark.media != bright.media
+
+
+def test_nodes_without_times_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "v.mp4").write_bytes(b"x")
+    nodes = [node(0, float("nan"), 2.0, plm_caption="a"), node(1, -1.0, 2.0, plm_caption="b"), None]
+    untimed = [{"node_id": 2, "plm_caption": "c"}]
+    for name, found in (("0", nodes), ("1", untimed)):
+        table = pa.Table.from_pylist([{"video_uid": "v", "nodes": found}])
+        parquet.write_table(table, tmp_path / f"{name}.parquet")
+    left = rows_of(open_action100m(tmp_path, media=tmp_path))
+    assert [row.sentence for row in left if isinstance(row, Left)] == [
+        "v node 0: start is nan: give seconds from 0",
+        "v node 1: start is -1: give seconds from 0",
+        "v node 2: start is None: give seconds, as 2.5",
+    ]
 
 
 @pytest.mark.parametrize(

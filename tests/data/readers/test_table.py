@@ -95,3 +95,16 @@ def test_a_part_is_marked_by_its_rows_and_files(tmp_path: Path) -> None:
     changed = open_table(folder).parts[0].mark
     folder_with(tmp_path, "t.csv", "media,label\na.mp4,y\n")
     assert len({before, changed, open_table(folder).parts[0].mark}) == 3
+
+
+def test_a_text_may_hold_what_other_programs_take_for_the_end_of_a_line(tmp_path: Path) -> None:
+    caption = "one\u2028two\x85three"
+    (tmp_path / "c").mkdir()
+    (tmp_path / "j").mkdir()
+    line = json.dumps({"media": "a.mp4", "caption": caption}, ensure_ascii=False)
+    for folder in (
+        folder_with(tmp_path / "j", "t.jsonl", f"{line}\n"),
+        folder_with(tmp_path / "c", "t.csv", f"media,caption\na.mp4,{caption}\n"),
+    ):
+        (row,) = rows_of(open_table(folder))
+        assert isinstance(row, Row) and row.captions == (caption,)

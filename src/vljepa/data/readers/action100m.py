@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vljepa.data.readers.row import Left, Part, ReaderError, Row, Source
+from vljepa.data.readers.table import seconds
 
 WEIGHTS = {
     ("gpt", "action", "brief"): 1.0,
@@ -80,7 +81,7 @@ class RowGroup:
         if video is None:
             yield Left(reason="no such video", sentence=f"{self.file.name}: {uid} is not in {self.media}")
             return
-        for node in record["nodes"] or ():
+        for node in filter(None, record["nodes"] or ()):
             yield _row(node, video, uid=uid)
 
 
@@ -93,11 +94,15 @@ def _row(node: Mapping[str, Any], video: Path, *, uid: str) -> Row | Left:
             texts[text] = max(weight, texts.get(text, 0.0))
     if not texts:
         return Left(reason="no text", sentence=f"{where} says nothing")
+    try:
+        start, end = (seconds({name: node.get(name)}, name) for name in ("start", "end"))
+    except ValueError as error:
+        return Left(reason="line that makes no sense", sentence=f"{where}: {error}")
     return Row(
         media=video,
         where=where,
-        start=float(node["start"]),
-        end=float(node["end"]),
+        start=start,
+        end=end,
         captions=tuple(texts),
         weights=tuple(texts.values()),
         recording=uid,

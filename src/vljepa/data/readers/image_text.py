@@ -86,8 +86,10 @@ def _row(files: Mapping[str, bytes], *, where: str) -> Row | Left:
         return Left(reason="no medium", sentence=f"{where} holds {there}, not one medium with its texts")
     try:
         facts = json.loads(files.get("json", b"{}"))
-        caption = files["txt"].decode() if "txt" in files else facts.get("caption")
-    except (ValueError, AttributeError) as error:
+        if not isinstance(facts, dict):
+            raise ValueError(f"key.json is {facts!r}, expected an object")
+        caption = files["txt"].decode("utf-8-sig") if "txt" in files else facts.get("caption")
+    except ValueError as error:
         return Left(reason="line that makes no sense", sentence=f"{where}: its texts cannot be read ({error})")
     if not isinstance(caption, str) or not caption.strip():
         return Left(reason="no text", sentence=f"{where} has no caption: write key.txt")

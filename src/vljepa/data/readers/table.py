@@ -6,6 +6,7 @@ missing; other columns are left alone.
 """
 
 import csv
+import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -77,7 +78,7 @@ def read_lines(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _csv_lines(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    reader = csv.DictReader(text.splitlines(keepends=True), strict=True)
+    reader = csv.DictReader(io.StringIO(text), strict=True)
     try:
         for values in reader:
             if None in values:
@@ -88,11 +89,12 @@ def _csv_lines(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]
 
 
 def _json_lines(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Not splitlines: a text may hold characters that it takes for the end of a line, and JSON does not.
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
                 values = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise ReaderError(
                     f"{path.name} line {number} is not JSON ({error}): write one object a line"
                 ) from error
