@@ -174,7 +174,7 @@ def test_imagenet_folders_in_order_are_the_classes(tmp_path: Path, picture: Path
         ("crosstask-sr", "annotations/105253_val1.csv", "4,1,2\n", "there is no step 4: task 105253 has 3"),
         ("coin-sr", "COIN.json", {"database": {"a": {"class": "X"}}}, "video a has no 'subset'"),
         ("coin-sr", "COIN.json", '{"database": ', "is not JSON"),
-        ("didemo", "test_data.json", "[]", "hold no item"),
+        ("didemo", "test_data.json", "[]", "test_data.json holds no item"),
         ("msvd", "test_list.txt", "vid_gone\n", "no captions of 1 videos, among them vid_gone"),
         ("msvd", "raw-captions.pkl", b"\x80\x02]q", "no complete pickle"),
         (
@@ -183,7 +183,7 @@ def test_imagenet_folders_in_order_are_the_classes(tmp_path: Path, picture: Path
             '{"question_id": 1, "image": "a.jpg", "label": "no"}\n',
             "no 'text'; it has",
         ),
-        ("tallyqa", "test.json", "[1, 2]", "something else than objects"),
+        ("tallyqa", "test.json", "[1, 2]", "record 1 is 1, expected an object"),
         (
             "state-pairs",
             "state_pairs.jsonl",

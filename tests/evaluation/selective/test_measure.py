@@ -292,14 +292,23 @@ def test_ego_exo_is_measured_with_what_is_missing_in_the_receipt(ego_exo: Path, 
 
 
 def test_damaged_annotations_are_one_sentence(ego_exo: Path) -> None:
+    path = ego_exo / "annotations" / "atomic_descriptions_val.json"
+    path.write_text(path.read_text().replace('"timestamp": 5.5', '"timestamp": NaN'))
+    with pytest.raises(ValueError, match=r"descriptions, number 1: 'timestamp' is nan, expected a number from 0"):
+        read_takes(ego_exo)
+    path.write_text(path.read_text().replace('"timestamp": NaN', '"timestamp": 5.5'))
+    (video,) = ego_exo.glob("takes/iiith_cooking_01_2/**/*.mp4")
+    video.unlink()
+    with pytest.raises(ValueError, match=r"2 takes are described and none has a video: expected are such as .*448"):
+        read_takes(ego_exo)
     (ego_exo / "takes.json").write_text("{}")
-    with pytest.raises(ValueError, match="not as EgoExo4D writes it"):
+    with pytest.raises(ValueError, match=r"takes.json, line 1 has no 'take_name'"):
         read_takes(ego_exo)
     (ego_exo / "takes.json").write_text("[")
-    with pytest.raises(ValueError, match=r"takes.json is no JSON .*download it again"):
+    with pytest.raises(ValueError, match=r"takes.json is not JSON .*fetch it again"):
         read_takes(ego_exo)
     (ego_exo / "takes.json").unlink()
-    with pytest.raises(ValueError, match=r"takes.json is missing: fetch"):
+    with pytest.raises(ValueError, match=r"there is no takes.json in"):
         read_takes(ego_exo)
 
 

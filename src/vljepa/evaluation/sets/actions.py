@@ -2,15 +2,16 @@
 
 import difflib
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from vljepa.evaluation.sets.files import field_of, read_json, read_records, read_table, seconds, text_of
+from vljepa.evaluation.sets.files import read_object, read_records, read_table
 from vljepa.evaluation.sets.item import Count, Data, Facet, Item, SetError
 from vljepa.evaluation.sets.label_lists import LABEL_LISTS, read_labels
 from vljepa.evaluation.sets.protocol import ClassificationProtocol
+from vljepa.evaluation.sets.record import Record, by_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,18 +23,17 @@ class Ssv2(ClassificationProtocol):
 
 def read_ssv2(root: Path, settings: Ssv2) -> Data:
     """`labels.json` (text to number) and `validation.json` (id, label, template, placeholders)."""
-    labels = {str(name): str(name) for name in read_json(root / "labels.json")}
-    path = root / "validation.json"
+    labels = {name: name for name in read_object(root / "labels.json").values}
     items = []
-    for row in read_records(path):
-        label = text_of(row, "template", path).replace("[", "").replace("]", "")
+    for row in read_records(root / "validation.json"):
+        label = row.text("template").replace("[", "").replace("]", "")
         if label not in labels:
             near = difflib.get_close_matches(label, labels, n=1)
             raise SetError(
-                f"{path}: the template of {row.get('id')} without its brackets, {label!r}, is no key of labels.json"
+                f"{row.where}: the template without its brackets, {label!r}, is no key of labels.json"
                 + (f"; the nearest is {near[0]!r}" if near else "")
             )
-        items.append(Item(id=text_of(row, "id", path), media=(str(row["id"]),), label=label))
+        items.append(Item(id=row.text("id"), media=(row.text("id"),), label=label))
     return Data(
         items=tuple(items), labels=labels, expected={"items": Count(number=24_777), "labels": Count(number=174)}
     )
@@ -58,43 +58,55 @@ def read_epic(root: Path, settings: Epic) -> Data:
     rows = read_epic_rows(root / "EPIC_100_validation.csv")
     items = [
         Item(
-            id=row["narration_id"],
-            media=(f"{row['participant_id']}/{row['video_id']}",),
-            start=seconds(row["start_timestamp"]),
-            end=seconds(row["stop_timestamp"]),
+            id=row.text("narration_id"),
+            media=(epic_video(row),),
+            start=row.seconds("start_timestamp"),
+            end=row.seconds("stop_timestamp"),
             label=action_of(row),
         )
         for row in rows
     ]
-    return epic_data(root, settings, items=items, rows=rows)
+    data = epic_data(root, settings, items=items, rows=rows)
+    return replace(data, expected=data.expected | {"items": Count(number=9_668, sure=False)})
 
 
-def read_epic_rows(path: Path) -> list[dict[str, str]]:
+def read_epic_rows(path: Path) -> list[Record]:
     """Rows of one of EPIC's annotation files."""
     return read_table(path, columns=[*EPIC_COLUMNS, "noun_class"])
 
 
-def action_of(row: Mapping[str, str]) -> str:
+def epic_video(row: Record) -> str:
+    """Where a row's video lies."""
+    return f"{row.text('participant_id')}/{row.text('video_id')}"
+
+
+def action_of(row: Record) -> str:
     """The key of a row's action."""
-    return f"{row['verb_class']},{row['noun_class']}"
+    return f"{row.whole('verb_class')},{row.whole('noun_class')}"
 
 
-def epic_data(root: Path, settings: Epic, *, items: Sequence[Item], rows: Sequence[Mapping[str, str]]) -> Data:
+def epic_data(root: Path, settings: Epic, *, items: Sequence[Item], rows: Sequence[Record]) -> Data:
     """Items with the texts of their actions; `rows` are theirs, in order."""
     verbs, nouns = (_epic_classes(root / f"EPIC_100_{kind}_classes.csv") for kind in ("verb", "noun"))
-    validation = read_epic_rows(root / "EPIC_100_validation.csv")
-    keys = {action_of(row) for row in validation}
+    seen = read_epic_rows(root / "EPIC_100_validation.csv")
     if settings.actions == "seen":
-        keys |= {action_of(row) for row in read_epic_rows(root / "EPIC_100_train.csv")}
-    elif settings.actions == "all":
-        keys = {f"{verb},{noun}" for verb in verbs for noun in nouns}
-    pairs = sorted((key.split(",") for key in keys), key=lambda pair: (int(pair[0]), int(pair[1])))
+        seen += read_epic_rows(root / "EPIC_100_train.csv")
+    for row in seen:
+        for classes, name in ((verbs, "verb_class"), (nouns, "noun_class")):
+            if str(row.whole(name)) not in classes:
+                raise SetError(
+                    f"{row.where}: there is no {name} {row.whole(name)} among the {len(classes)} of its list: fetch "
+                    "both files again"
+                )
+    keys = {(row.whole("verb_class"), row.whole("noun_class")) for row in seen}
+    if settings.actions == "all":
+        keys = {(int(verb), int(noun)) for verb in verbs for noun in nouns}
     return Data(
         items=tuple(items),
-        labels={f"{verb},{noun}": f"{verbs[verb]} {nouns[noun]}" for verb, noun in pairs},
+        labels={f"{verb},{noun}": f"{verbs[str(verb)]} {nouns[str(noun)]}" for verb, noun in sorted(keys)},
         facets={
-            "verb": Facet(labels=verbs, right=tuple(row["verb_class"] for row in rows)),
-            "noun": Facet(labels=nouns, right=tuple(row["noun_class"] for row in rows)),
+            "verb": Facet(labels=verbs, right=tuple(str(row.whole("verb_class")) for row in rows)),
+            "noun": Facet(labels=nouns, right=tuple(str(row.whole("noun_class")) for row in rows)),
         },
         expected={
             "verb labels": Count(number=97),
@@ -110,9 +122,10 @@ def epic_data(root: Path, settings: Epic, *, items: Sequence[Item], rows: Sequen
 
 def _epic_classes(path: Path) -> dict[str, str]:
     """Number to name, as people would say it: `board:chopping` is a chopping board, `turn-on` is turn on."""
+    rows = read_table(path, columns=("id", "key"))
     return {
-        row["id"]: " ".join(reversed(row["key"].split(":"))).replace("-", " ")
-        for row in read_table(path, columns=("id", "key"))
+        number: " ".join(reversed(name.split(":"))).replace("-", " ")
+        for number, name in by_key(rows, "id", "key").items()
     }
 
 
@@ -125,19 +138,12 @@ class Keysteps(ClassificationProtocol):
 
 def read_keysteps(root: Path, settings: Keysteps) -> Data:
     """`keystep_segment_val.json` and `label_mapping.csv`; names may hold commas and brackets, so both are parsed."""
-    path = root / "keystep_segment_val.json"
-    segments = field_of(read_json(path), "segments", path)
-    labels = {
-        row["label_id"]: row["step_name"]
-        for row in read_table(root / "label_mapping.csv", columns=("label_id", "step_name"))
-    }
+    labels = by_key(
+        read_table(root / "label_mapping.csv", columns=("label_id", "step_name")), key="label_id", text="step_name"
+    )
     items = [
-        Item(
-            id=text_of(row, "ego_segment_name", path),
-            media=(str(row["ego_segment_name"]),),
-            label=str(field_of(row, "label_id", path)),
-        )
-        for row in segments
+        Item(id=row.text("ego_segment_name"), media=(row.text("ego_segment_name"),), label=row.text("label_id"))
+        for row in read_object(root / "keystep_segment_val.json").records("segments")
     ]
     return Data(items=tuple(items), labels=labels, expected={"labels": Count(number=278)})
 
@@ -154,9 +160,11 @@ def read_kinetics(root: Path, settings: Kinetics) -> Data:
     """`val.csv` (label, youtube_id, time_start, time_end, split); lists differ by age, so their hash is told."""
     items = []
     for row in read_table(root / "val.csv", columns=("label", "youtube_id", "time_start", "time_end", "split")):
-        start, end = int(float(row["time_start"])), int(float(row["time_end"]))
-        cut = f"{row['youtube_id']}_{start:06d}_{end:06d}"
-        items.append(Item(id=cut, media=(cut if settings.names == "range" else row["youtube_id"],), label=row["label"]))
+        if row.text("split").startswith(("train", "test")):
+            raise SetError(f"{row.where} is of the split {row.text('split')}, expected validate: this is another list")
+        video = row.text("youtube_id")
+        cut = f"{video}_{row.whole('time_start'):06d}_{row.whole('time_end'):06d}"
+        items.append(Item(id=cut, media=(cut if settings.names == "range" else video,), label=row.text("label")))
     labels = {item.label: item.label for item in sorted(items, key=lambda item: item.label)}
     return Data(
         items=tuple(items),
@@ -192,7 +200,9 @@ def read_class_folders(root: Path, settings: ClassFolders) -> Data:
             f"{root / settings.media} holds no folder named as one of the {len(labels)} labels of {settings.labels}, "
             f"such as {next(iter(labels))!r}"
         )
-    return Data(items=tuple(items), labels=labels)
+    unknown = sorted(set(names) - set(labels) - {"packages"})  # where embeddings are kept
+    left_out = {f"folders that are named as no label, such as {unknown[0]!r}": len(unknown)} if unknown else {}
+    return Data(items=tuple(items), labels=labels, left_out=left_out)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,10 +223,13 @@ IMAGENET_TEMPLATES = "en_zeroshot_classification_templates.json"
 
 def read_imagenet(root: Path, settings: ImageNet) -> Data:
     """`val/WNID/*.JPEG`, the folders in sorted order being classes 0 to 999, and the field's names of the classes."""
-    names = [str(name) for name in field_of(read_json(root / IMAGENET_NAMES), "imagenet1k", root / IMAGENET_NAMES)]
+    names = read_object(root / IMAGENET_NAMES).texts("imagenet1k")
     files = _files_by_folder(root / settings.media)
     if len(files) != len(names):
-        raise SetError(f"{root / settings.media} holds {len(files)} folders of classes, expected {len(names)}")
+        raise SetError(
+            f"{root / settings.media} holds {len(files)} folders of classes, expected {len(names)}: a folder a class, "
+            "as n01440764"
+        )
     # Two pairs of classes share a name ("missile", "sunglasses"): as everywhere, equal texts are ties.
     labels = dict(zip(sorted(files), names, strict=True))
     items = [
@@ -229,8 +242,8 @@ def read_imagenet(root: Path, settings: ImageNet) -> Data:
 
 def imagenet_templates(root: Path) -> tuple[str, ...]:
     """The field's 80 templates with {} for the name."""
-    path = root / IMAGENET_TEMPLATES
-    return tuple(str(text).replace("{c}", "{}") for text in field_of(read_json(path), "imagenet1k", path))
+    texts = read_object(root / IMAGENET_TEMPLATES).texts("imagenet1k")
+    return tuple(text.replace("{c}", "{}") for text in texts)
 
 
 def _files_by_folder(folder: Path) -> dict[str, list[str]]:
@@ -238,7 +251,12 @@ def _files_by_folder(folder: Path) -> dict[str, list[str]]:
     if not folder.is_dir():
         raise SetError(f"there is no folder {folder}: it should hold a folder for each class")
     return {
-        entry.name: sorted(file.name for file in os.scandir(entry.path) if file.is_file())
+        entry.name: sorted(file.name for file in os.scandir(entry.path) if _is_shown(file))
         for entry in os.scandir(folder)
         if entry.is_dir()
     }
+
+
+def _is_shown(file: os.DirEntry[str]) -> bool:
+    """Whether it is a file and not one that a system leaves beside others (.DS_Store, ._NAME, Thumbs.db)."""
+    return file.is_file() and not file.name.startswith(".") and file.name != "Thumbs.db"

@@ -1,7 +1,8 @@
 """A copy of a benchmark looked at before anything is computed: files, hashes, counts, media, times past the end."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,11 @@ def open_set(benchmark: Benchmark, root: Path, settings: Any) -> tuple[Data, dic
                 f"{root / name} has the sha256 {hashes[name][:12]}, the published file {wanted[:12]}: fetch it again "
                 f"({benchmark.obtain})"
             )
-    return benchmark.read(root, settings), hashes
+    try:
+        return benchmark.read(root, settings), hashes
+    except SetError as error:
+        files = f"{', '.join(benchmark.files)} in {root}; " if benchmark.files else ""
+        raise SetError(f"{error} ({benchmark.name}: {files}{benchmark.obtain})") from error
 
 
 def check_set(
@@ -76,17 +81,20 @@ def check_set(
     notes += [f"{number} left out: {reason}" for reason, number in data.left_out.items()]
     missing: list[str] = []
     if any(item.media for item in data.items):
-        folder = MediaFolder(root / settings.media, blobs=data.blobs)
-        found = {
-            name: folder.find(name) for item in data.items for name in (*item.media, *_clips(data, item.candidates))
-        }
+        folder = root / settings.media
+        found, unclear = _found(data, folder)
         missing = [name for name, place in found.items() if place is None]
         if len(missing) > settings.most_failed * len(found):
-            problems.append(
-                f"{len(missing)} of {len(found)} media are not below {root / settings.media}, more than most_failed = "
-                f"{settings.most_failed:g} allows"
-            )
-        problems += list(_past_end(data, found, tell))
+            problems.append(_are_missing(missing, found, folder, most_failed=settings.most_failed))
+        problems += [*unclear, *_empty(found), *_past_end(data, found, tell)]
+    swapped = [(item, item.start, item.end) for item in data.items if (item.end or math.inf) < (item.start or 0.0)]
+    if swapped:
+        item, start, end = swapped[0]
+        # A few of them count as unreadable, as they do when the set is measured: published files may hold some.
+        (problems if len(swapped) > settings.most_failed * len(data.items) else notes).append(
+            f"{len(swapped)} items end before they start, among them {item.id} (from {start:g} s to {end:g} s): there "
+            "is nothing to see in them"
+        )
     return Checked(
         benchmark=benchmark.name,
         hashes=hashes,
@@ -98,6 +106,39 @@ def check_set(
     )
 
 
+def _found(data: Data, folder: Path) -> tuple[dict[str, Path | bytes | None], list[str]]:
+    """Where each medium of the set lies, and sentences about names that could mean two files."""
+    media = MediaFolder(folder, blobs=data.blobs)
+    found: dict[str, Path | bytes | None] = {}
+    unclear = []
+    for name in dict.fromkeys(name for item in data.items for name in (*item.media, *_clips(data, item.candidates))):
+        try:
+            found[name] = media.find(name)
+        except SetError as error:
+            unclear.append(str(error))
+    more = f" ({len(unclear)} names could mean two files)" if len(unclear) > 1 else ""
+    return found, [f"{sentence}{more}" for sentence in unclear[:1]]
+
+
+def _are_missing(
+    missing: Sequence[str], found: Mapping[str, Path | bytes | None], folder: Path, *, most_failed: float
+) -> str:
+    if not folder.is_dir():
+        return (
+            f"there is no folder {folder} for the {len(found)} media: put them there, or say where with --set media=..."
+        )
+    return (
+        f"{len(missing)} of {len(found)} media are not below {folder}, more than most_failed = {most_failed:g} allows: "
+        f"fetch them (such as {missing[0]}), or name another folder with --set media=..."
+    )
+
+
+def _empty(found: Mapping[str, Path | bytes | None]) -> Iterator[str]:
+    empty = [name for name, place in found.items() if isinstance(place, Path) and not place.stat().st_size]
+    if empty:
+        yield f"{len(empty)} media are empty files (0 bytes), such as {found[empty[0]]}: fetch them again"
+
+
 def _clips(data: Data, candidates: tuple[str, ...]) -> tuple[str, ...]:
     """Candidates that are media: those of items without labels that show something."""
     return () if data.labels else candidates
@@ -106,6 +147,9 @@ def _clips(data: Data, candidates: tuple[str, ...]) -> tuple[str, ...]:
 def _check_files(benchmark: Benchmark, root: Path) -> None:
     if not root.is_dir():
         raise SetError(f"there is no folder {root}: give the one that holds {benchmark.name} with --root")
+    folders = [name for name in benchmark.files if (root / name).is_dir()]
+    if folders:
+        raise SetError(f"{root / folders[0]} is a folder, expected a file of that name ({benchmark.obtain})")
     gone = [name for name in benchmark.files if not (root / name).is_file() and name not in _OPTIONAL]
     if gone:
         raise SetError(
@@ -138,20 +182,22 @@ def _compared(data: Data) -> tuple[list[str], list[str]]:
 def _past_end(data: Data, found: Mapping[str, Path | bytes | None], tell: Callable[[str], None]) -> Iterator[str]:
     """A sentence where annotations reach past the end of their video; each video is opened once."""
     latest = _latest(data)
-    late = []
+    late, unreadable = [], []
     for number, (name, second) in enumerate(latest.items()):
         if number % 500 == 499:
             tell(f"{number + 1} of {len(latest)} videos looked at")
-        place = found[name]
-        if place is None:
+        place = found.get(name)
+        if place is None or (isinstance(place, Path) and not place.stat().st_size):
             continue
         try:
             duration = probe(place).duration
         except MediaError as error:
-            yield str(error)
+            unreadable.append(str(error))
             continue
         if second > duration + PAST_END:
             late.append(f"{name} ends at {duration:.1f} s and is annotated up to {second:.1f} s")
+    if unreadable:
+        yield f"{len(unreadable)} videos cannot be read: {'; '.join(unreadable[:SHOWN])}"
     if late:
         yield f"{len(late)} videos are shorter than their annotations: {'; '.join(late[:SHOWN])}"
 

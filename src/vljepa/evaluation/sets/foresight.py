@@ -4,8 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from vljepa.evaluation.sets.actions import Epic, action_of, epic_data, read_epic_rows
-from vljepa.evaluation.sets.files import seconds
+from vljepa.evaluation.sets.actions import Epic, action_of, epic_data, epic_video, read_epic_rows
 from vljepa.evaluation.sets.item import Data, Item
 
 
@@ -35,14 +34,14 @@ def read_epic_anticipation(root: Path, settings: EpicAnticipation) -> Data:
     items, rows, too_early = [], [], 0
     for row in read_epic_rows(root / "EPIC_100_validation.csv"):
         mark = "start_timestamp" if settings.window == "before start" else "stop_timestamp"
-        end = seconds(row[mark]) - settings.gap
+        end = row.seconds(mark) - settings.gap
         if end <= 0:
             too_early += 1
             continue
         items.append(
             Item(
-                id=row["narration_id"],
-                media=(f"{row['participant_id']}/{row['video_id']}",),
+                id=row.text("narration_id"),
+                media=(epic_video(row),),
                 start=max(0.0, end - settings.seen),
                 end=end,
                 label=action_of(row),

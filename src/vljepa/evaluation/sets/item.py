@@ -71,8 +71,8 @@ class Data:
         for item in self.items:
             if self.labels and item.label not in self.labels:
                 raise SetError(
-                    f"item {item.id} has the label {item.label!r}, which is none of the {len(self.labels)}: the labels "
-                    "and the annotations are of different versions"
+                    f"item {item.id} has the label {item.label!r}, which is none of the {len(self.labels)}, such as "
+                    f"{next(iter(self.labels))!r}: the labels and the annotations are of different versions"
                 )
 
     def counts(self) -> dict[str, int]:

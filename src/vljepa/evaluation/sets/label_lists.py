@@ -1,12 +1,12 @@
 """Nineteen published lists of class names (as mmaction2 distributes them): read, counted, and written as words."""
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vljepa.evaluation.sets.files import read_json, read_text, spaced
+from vljepa.evaluation.sets.files import read_object, read_text, spaced
 from vljepa.evaluation.sets.item import SetError
+from vljepa.evaluation.sets.record import Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ def read_labels(root: Path, name: str) -> dict[str, str]:
     """
     known = LABEL_LISTS[name]
     path = root / known.file
-    names = _tags(read_json(path)) if path.suffix == ".json" else _lines(path)
+    names = _tags(read_object(path)) if path.suffix == ".json" else _lines(path)
     keys = [key for key, _ in names]
     if len(keys) != known.number:
         raise SetError(f"{path} holds {len(keys)} names, expected {known.number}: fetch it again")
@@ -68,6 +68,6 @@ def _lines(path: Path) -> list[tuple[str, str]]:
     return [(name, name) for name in names]
 
 
-def _tags(groups: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+def _tags(groups: Record) -> list[tuple[str, str]]:
     """HVU's tags by kind; one name may be a tag of several kinds."""
-    return [(f"{kind}/{tag}", tag) for kind, tags in groups.items() for tag in tags]
+    return [(f"{kind}/{tag}", tag) for kind in groups.values for tag in groups.texts(kind)]

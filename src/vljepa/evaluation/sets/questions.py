@@ -1,14 +1,14 @@
 """Questions about pictures, answered by choosing: GQA, TallyQA, POPE, POPEv2, CLEVR."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from vljepa.evaluation.sets.files import field_of, read_json, read_records, text_of
+from vljepa.evaluation.sets.files import read_object, read_records
 from vljepa.evaluation.sets.item import Count, Data, Item, SetError
 from vljepa.evaluation.sets.protocol import VqaProtocol, YesNoProtocol
+from vljepa.evaluation.sets.record import Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,23 +21,23 @@ class Gqa(VqaProtocol):
 
 def read_gqa(root: Path, settings: Gqa) -> Data:
     """`testdev_balanced_questions.json`: id to question, answer, imageId."""
-    path = root / "testdev_balanced_questions.json"
-    asked = read_json(path)
-    source = root / "train_balanced_questions.json" if settings.answers == "train" else path
-    vocabulary = Counter(
-        text_of(row, "answer", source) for row in (read_json(source) if source != path else asked).values()
-    )
+    asked = read_object(root / "testdev_balanced_questions.json").members("question")
+    source = asked
+    if settings.answers == "train":
+        path = root / "train_balanced_questions.json"
+        if not path.exists():
+            raise SetError(
+                f"there is no {path.name} in {root}: the answers to choose among are those of the training questions, "
+                "so fetch it too (or choose --set answers=testdev)"
+            )
+        source = read_object(path).members("question")
+    vocabulary = {row.text("answer") for row in source.values()}
     items = [
-        Item(
-            id=name,
-            media=(text_of(row, "imageId", path),),
-            text=text_of(row, "question", path),
-            label=text_of(row, "answer", path),
-        )
+        Item(id=name, media=(row.text("imageId"),), text=row.text("question"), label=row.text("answer"))
         for name, row in asked.items()
     ]
     # An answer that training never gave cannot be chosen: it stays a question that is lost, and is told.
-    never = {item.label for item in items} - set(vocabulary)
+    never = {item.label for item in items} - vocabulary
     labels = {answer: answer for answer in [*sorted(vocabulary), *sorted(never)]}
     return Data(
         items=tuple(items),
@@ -62,16 +62,15 @@ WORDS = (
 
 def read_tally(root: Path, settings: Tally) -> Data:
     """`test.json`: answer, image, question, question_id, issimple; pictures are COCO's and Visual Genome's."""
-    path = root / "test.json"
     items = [
         Item(
-            id=str(field_of(row, "question_id", path)),
-            media=(text_of(row, "image", path),),
-            text=text_of(row, "question", path),
-            label=str(int(field_of(row, "answer", path))),
-            group="simple" if field_of(row, "issimple", path) else "complex",
+            id=row.text("question_id"),
+            media=(row.text("image"),),
+            text=row.text("question"),
+            label=str(row.whole("answer")),
+            group="simple" if row.value("issimple") else "complex",
         )
-        for row in read_records(path)
+        for row in read_records(root / "test.json")
     ]
     labels = {str(n): str(n) if settings.numbers == "digits" else WORDS[n] for n in range(16)}
     return Data(
@@ -105,16 +104,15 @@ def read_pope(root: Path, settings: Pope) -> Data:
     """`coco_pope_PART.json`: lines of question_id, image, text, label."""
     items = []
     for part in POPE_PARTS:
-        path = root / f"coco_pope_{part}.json"
         items += [
             Item(
-                id=f"{part}:{field_of(row, 'question_id', path)}",
-                media=(text_of(row, "image", path),),
-                text=text_of(row, "text", path),
-                label=text_of(row, "label", path).lower(),
+                id=f"{part}:{row.text('question_id')}",
+                media=(row.text("image"),),
+                text=row.text("text"),
+                label=row.text("label").lower(),
                 group=part,
             )
-            for row in read_records(path)
+            for row in read_records(root / f"coco_pope_{part}.json")
         ]
     expected = {"items": Count(number=9_000), "media": Count(number=500)}
     expected |= {f"items of {part}": Count(number=3_000) for part in POPE_PARTS}
@@ -123,22 +121,19 @@ def read_pope(root: Path, settings: Pope) -> Data:
 
 def read_pope_v2(root: Path, settings: YesNoProtocol) -> Data:
     """`test.parquet`: pairs of pictures, one question; the pictures lie in the file. Needs pyarrow."""
-    path = root / "test.parquet"
     blobs, items = {}, []
-    for row in _parquet(path):
+    for row in _parquet(root / "test.parquet"):
         for kind in ("normal", "counterfactual"):
-            pair = str(field_of(row, "example_id", path))
+            pair = row.text("example_id")
             name = f"{pair}/{kind}"
-            blobs[name] = _picture(field_of(row, f"{kind}_image", path), path)
-            label = str(field_of(row, f"{kind}_label", path)).strip().lower()
-            items.append(
-                Item(id=name, media=(name,), text=text_of(row, "question", path), label=label, group=kind, pair=pair)
-            )
+            blobs[name] = _picture(row, f"{kind}_image")
+            label = row.text(f"{kind}_label").lower()
+            items.append(Item(id=name, media=(name,), text=row.text("question"), label=label, group=kind, pair=pair))
     expected = {"items": Count(number=1_000), "items of normal": Count(number=500)}
     return Data(items=tuple(items), labels=yes_no(settings), blobs=blobs, expected=expected)
 
 
-def _parquet(path: Path) -> list[Mapping[str, Any]]:
+def _parquet(path: Path) -> list[Record]:
     try:
         from pyarrow import ArrowInvalid, parquet
     except ImportError as error:
@@ -146,16 +141,18 @@ def _parquet(path: Path) -> list[Mapping[str, Any]]:
     if not path.is_file():
         raise SetError(f"there is no {path.name} in {path.parent}")
     try:
-        return list(parquet.read_table(path).to_pylist())
+        rows = parquet.read_table(path).to_pylist()
     except (ArrowInvalid, OSError) as error:
         raise SetError(f"{path} is no parquet file that can be read ({error}): fetch it again") from error
+    return [Record(row, where=f"{path}, row {n}") for n, row in enumerate(rows, start=1)]
 
 
-def _picture(value: Any, path: Path) -> bytes:
+def _picture(row: Record, name: str) -> bytes:
     """Pictures are bytes, or a record that holds them, as `datasets` writes them."""
+    value = row.value(name)
     found = value.get("bytes") if isinstance(value, Mapping) else value
     if not isinstance(found, bytes) or not found:
-        raise SetError(f"{path}: a record has a picture without content: fetch the file again")
+        raise SetError(f"{row.where}: {name!r} has no content: fetch the file again")
     return found
 
 
@@ -168,15 +165,14 @@ CLEVR_ANSWERS = (
 
 def read_clevr(root: Path, settings: VqaProtocol) -> Data:
     """`CLEVR_val_questions.json`: questions with image_filename, question, answer, question_index."""
-    path = root / "CLEVR_val_questions.json"
     items = [
         Item(
-            id=str(field_of(row, "question_index", path)),
-            media=(text_of(row, "image_filename", path),),
-            text=text_of(row, "question", path),
-            label=text_of(row, "answer", path),
+            id=row.text("question_index"),
+            media=(row.text("image_filename"),),
+            text=row.text("question"),
+            label=row.text("answer"),
         )
-        for row in field_of(read_json(path), "questions", path)
+        for row in read_object(root / "CLEVR_val_questions.json").records("questions")
     ]
     labels = {answer: answer for answer in CLEVR_ANSWERS}
     return Data(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vljepa.evaluation.sets.files import field_of, read_records, read_table, text_of
+from vljepa.evaluation.sets.files import read_records, read_table
 from vljepa.evaluation.sets.item import Count, Data, Item
 from vljepa.evaluation.sets.protocol import TripletProtocol
 
@@ -23,10 +23,9 @@ def read_sugarcrepe(root: Path, settings: TripletProtocol) -> Data:
     """Five lists of id, filename, caption, caption2, negative_caption."""
     items = []
     for part in SUGARCREPE_PARTS:
-        path = root / f"{part}.json"
-        for row in read_records(path):
-            first, second, wrong = (text_of(row, name, path) for name in ("caption", "caption2", "negative_caption"))
-            items.append(_triplet(str(field_of(row, "id", path)), (first, second, wrong), group=part))
+        for row in read_records(root / f"{part}.json"):
+            first, second, wrong = (row.text(name) for name in ("caption", "caption2", "negative_caption"))
+            items.append(_triplet(row.text("id"), (first, second, wrong), group=part))
     expected = {f"items of {part}": Count(number=number) for part, number in SUGARCREPE_PARTS.items()}
     return Data(items=tuple(items), expected=expected)
 
@@ -36,7 +35,7 @@ def read_visla(root: Path, settings: TripletProtocol) -> Data:
     items, expected = [], {}
     for part, (file, columns, number) in VISLA_COLUMNS.items():
         for place, row in enumerate(read_table(root / file, columns=columns, tab=True)):
-            first, second, wrong = (text_of(row, column, root / file) for column in columns)
+            first, second, wrong = (row.text(column) for column in columns)
             items.append(_triplet(str(place), (first, second, wrong), group=part))
         expected[f"items of {part}"] = Count(number=number)
     return Data(items=tuple(items), expected=expected)

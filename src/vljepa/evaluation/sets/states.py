@@ -7,7 +7,7 @@ has no public annotation file, so no score of this reader is WorldPrediction's.
 
 from pathlib import Path
 
-from vljepa.evaluation.sets.files import field_of, read_records, text_of
+from vljepa.evaluation.sets.files import read_records
 from vljepa.evaluation.sets.item import Data, Item, SetError
 from vljepa.evaluation.sets.protocol import WorldProtocol
 
@@ -16,20 +16,18 @@ STATES = "state_pairs.jsonl"
 
 def read_states(root: Path, settings: WorldProtocol) -> Data:
     """Items whose media are the two states, and whose candidates are clips."""
-    path = root / STATES
     items = []
-    for row in read_records(path):
-        clips = tuple(str(clip) for clip in field_of(row, "candidates", path))
-        answer = int(field_of(row, "answer", path))
-        if len(clips) < 2 or len(set(clips)) != len(clips) or not 0 <= answer < len(clips):
+    for row in read_records(root / STATES):
+        clips, answer = tuple(row.texts("candidates")), row.whole("answer")
+        if len(clips) < 2 or len(set(clips)) != len(clips) or not answer < len(clips):
             raise SetError(
-                f"{path}: {field_of(row, 'id', path)} has {len(clips)} candidates and the answer {answer}: give two or "
-                "more different clips and the place of the right one, from 0"
+                f"{row.where}: {len(clips)} candidates and the answer {answer}: give two or more different clips and "
+                "the place of the right one, from 0"
             )
         items.append(
             Item(
-                id=text_of(row, "id", path),
-                media=(text_of(row, "initial", path), text_of(row, "final", path)),
+                id=row.text("id"),
+                media=(row.text("initial"), row.text("final")),
                 candidates=clips,
                 label=clips[answer],
             )

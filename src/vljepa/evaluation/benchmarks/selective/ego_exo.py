@@ -4,12 +4,14 @@ Read are `takes.json`, `annotations/atomic_descriptions_val.json` and, of each t
 (`takes/NAME/frame_aligned_videos/...`, the copy of 448 pixels where it is there).
 """
 
-import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from vljepa.evaluation.sets.files import read_object, read_records
+from vljepa.evaluation.sets.item import SetError
+from vljepa.evaluation.sets.record import Record
 
 DESCRIPTIONS = Path("annotations") / "atomic_descriptions_val.json"
 TAKES = Path("takes.json")
@@ -45,63 +47,60 @@ def read_takes(root: Path, *, procedural: bool = True) -> tuple[list[Take], int]
 
     Of several annotators counts the one who wrote most. Left out are rejected annotations, what the annotator was
     unsure of, and what the camera on the head does not see. `procedural`: only takes whose name or task is procedural.
-    ValueError where a file is missing or not as EgoExo4D writes it.
+    SetError where a file is missing or not as EgoExo4D writes it, and where no take has a video.
     """
-    annotated = _load(root / DESCRIPTIONS).get("annotations")
-    listed = _load(root / TAKES)
-    if not isinstance(annotated, dict) or not isinstance(listed, list):
-        raise ValueError(f"{root / DESCRIPTIONS} or {TAKES} is not as EgoExo4D writes it: download the two again")
+    annotated = read_object(root / DESCRIPTIONS).record("annotations")
     takes, missing = [], 0
-    for facts in sorted(listed, key=lambda facts: str(facts.get("take_name"))):
-        if facts.get("take_uid") not in annotated or (procedural and not _is_procedural(facts)):
+    for facts in sorted(read_records(root / TAKES), key=lambda facts: facts.text("take_name")):
+        if facts.text("take_uid") not in annotated.values or (procedural and not _is_procedural(facts)):
             continue
-        descriptions = _descriptions(annotated[facts["take_uid"]])
+        descriptions = _descriptions(annotated.records(facts.text("take_uid")))
         video = _video(root, facts)
         missing += video is None
         if video is not None and descriptions:
-            takes.append(Take(name=str(facts["take_name"]), video=video, descriptions=descriptions))
+            takes.append(Take(name=facts.text("take_name"), video=video, descriptions=descriptions))
+    if missing and not takes:
+        raise SetError(
+            f"{missing} takes are described and none has a video: expected are such as "
+            f"{root}/takes/NAME/frame_aligned_videos/downscaled/448/aria01_214-1.mp4; fetch them (egoexo --parts "
+            "downscaled_takes/448)"
+        )
     return takes, missing
 
 
-def _load(path: Path) -> Any:
-    if not path.is_file():
-        raise ValueError(f"{path} is missing: fetch EgoExo4D's metadata and annotations (egoexo --parts annotations)")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON ({error}): download it again") from error
-
-
-def _is_procedural(facts: Mapping[str, Any]) -> bool:
-    told = f"{facts.get('parent_task_name', '')} {facts.get('task_name', '')} {facts.get('take_name', '')}".lower()
+def _is_procedural(facts: Record) -> bool:
+    told = " ".join(str(facts.values.get(name, "")) for name in ("parent_task_name", "task_name", "take_name")).lower()
     return any(task in told for task in PROCEDURAL)
 
 
-def _descriptions(annotations: list[Mapping[str, Any]]) -> tuple[Description, ...]:
+def _descriptions(annotations: list[Record]) -> tuple[Description, ...]:
     """The longest list of sentences that are seen from the head."""
-    usable = [list(_seen(one["descriptions"])) for one in annotations if not one.get("rejected")]
+    usable = [list(_seen(one.records("descriptions"))) for one in annotations if not one.values.get("rejected")]
     usable.sort(key=len)
     return tuple(sorted(usable[-1], key=lambda description: description.time)) if usable else ()
 
 
-def _seen(descriptions: list[Mapping[str, Any]]) -> Iterator[Description]:
+def _seen(descriptions: list[Record]) -> Iterator[Description]:
     """Flags are true, 1 or "1"; the letter C, which stands for whoever wears the camera, becomes a person."""
     for one in descriptions:
-        if _flag(one.get("unsure")) or not _flag(one.get("ego_visible", True)) or not str(one.get("text", "")).strip():
+        flags = one.values
+        if _flag(flags.get("unsure")) or not _flag(flags.get("ego_visible", True)) or not flags.get("text"):
             continue
-        yield Description(time=float(one["timestamp"]), text=_ANYBODY.sub("a person", str(one["text"]).strip()))
+        yield Description(time=one.number("timestamp"), text=_ANYBODY.sub("a person", one.text("text")))
 
 
 def _flag(value: object) -> bool:
     return str(value).lower() in ("1", "true")
 
 
-def _video(root: Path, facts: Mapping[str, Any]) -> Path | None:
+def _video(root: Path, facts: Record) -> Path | None:
     """The colour video of the camera on the head, small where there is a small copy; None where it was not fetched."""
-    for name, streams in (facts.get("frame_aligned_videos") or {}).items():
-        if name.lower().startswith("aria") and "rgb" in streams:
-            told = Path(streams["rgb"]["relative_path"])
-            folder = root / str(facts.get("root_dir") or f"takes/{facts['take_name']}")
+    if not facts.values.get("frame_aligned_videos"):
+        return None
+    for name, streams in facts.record("frame_aligned_videos").members("camera").items():
+        if name.lower().startswith("aria") and "rgb" in streams.values:
+            told = Path(streams.record("rgb").text("relative_path"))
+            folder = root / str(facts.values.get("root_dir") or f"takes/{facts.text('take_name')}")
             small = folder / told.parent / "downscaled" / "448" / told.name
             return next((path for path in (small, folder / told) if path.is_file()), None)
     return None
