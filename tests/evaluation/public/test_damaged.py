@@ -132,6 +132,8 @@ def test_items_that_end_before_they_start_are_a_problem_or_a_note(tmp_path: Path
     told = "1 items end before they start, among them yt_one:1 (from 4 s to 3 s): there is nothing to see in them"
     assert told in check("coin-sr", root).problems
     assert told in check("coin-sr", root, most_failed=0.5).notes
+    miniatures.write(root / "COIN.json", replaced(miniatures.COIN, at, [4.0, 0.0]))
+    assert any("(from 4 s to 0 s)" in problem for problem in check("coin-sr", root).problems)
 
 
 @pytest.mark.parametrize("change", [lambda raw: b"\xef\xbb\xbf" + raw, lambda raw: raw.replace(b"\n", b"\r\n")])

@@ -67,7 +67,7 @@ def read_epic(root: Path, settings: Epic) -> Data:
         for row in rows
     ]
     data = epic_data(root, settings, items=items, rows=rows)
-    return replace(data, expected=data.expected | {"items": Count(number=9_668, sure=False)})
+    return replace(data, expected={**data.expected, "items": Count(number=9_668, sure=False)})
 
 
 def read_epic_rows(path: Path) -> list[Record]:

@@ -50,7 +50,7 @@ def read_activitynet(root: Path, settings: ActivityNet) -> Data:
     videos = read_object(root / f"{settings.part}.json").members("video")
     number = 4_917 if settings.part == "val_1" else 4_885
     return _pairs(
-        ((name, name, _joined(video.texts("sentences"))) for name, video in videos.items()),
+        ((name, name, _joined(video.texts("sentences"))) for name, video in videos),
         {"items": Count(number=number), "media": Count(number=number)},
     )
 
@@ -114,7 +114,7 @@ def read_youcook2(root: Path, settings: RetrievalProtocol) -> Data:
     """Each annotated segment of the validation videos with its sentence; the test split's are withheld."""
     items = []
     database = read_object(root / "youcookii_annotations_trainval.json").record("database")
-    for name, video in database.members("video").items():
+    for name, video in database.members("video"):
         if video.text("subset") != "validation":
             continue
         for row in video.records("annotations"):

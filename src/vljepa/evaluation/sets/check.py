@@ -1,7 +1,6 @@
 """A copy of a benchmark looked at before anything is computed: files, hashes, counts, media, times past the end."""
 
 import hashlib
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,13 +86,15 @@ def check_set(
         if len(missing) > settings.most_failed * len(found):
             problems.append(_are_missing(missing, found, folder, most_failed=settings.most_failed))
         problems += [*unclear, *_empty(found), *_past_end(data, found, tell)]
-    swapped = [(item, item.start, item.end) for item in data.items if (item.end or math.inf) < (item.start or 0.0)]
+    swapped = [
+        f"{item.id} (from {item.start or 0:g} s to {item.end:g} s)"
+        for item in data.items
+        if item.end is not None and item.end < (item.start or 0)
+    ]
     if swapped:
-        item, start, end = swapped[0]
         # A few of them count as unreadable, as they do when the set is measured: published files may hold some.
         (problems if len(swapped) > settings.most_failed * len(data.items) else notes).append(
-            f"{len(swapped)} items end before they start, among them {item.id} (from {start:g} s to {end:g} s): there "
-            "is nothing to see in them"
+            f"{len(swapped)} items end before they start, among them {swapped[0]}: there is nothing to see in them"
         )
     return Checked(
         benchmark=benchmark.name,
@@ -134,9 +135,9 @@ def _are_missing(
 
 
 def _empty(found: Mapping[str, Path | bytes | None]) -> Iterator[str]:
-    empty = [name for name, place in found.items() if isinstance(place, Path) and not place.stat().st_size]
+    empty = [place for place in found.values() if isinstance(place, Path) and not place.stat().st_size]
     if empty:
-        yield f"{len(empty)} media are empty files (0 bytes), such as {found[empty[0]]}: fetch them again"
+        yield f"{len(empty)} media are empty files (0 bytes), such as {empty[0]}: fetch them again"
 
 
 def _clips(data: Data, candidates: tuple[str, ...]) -> tuple[str, ...]:

@@ -21,8 +21,8 @@ class Gqa(VqaProtocol):
 
 def read_gqa(root: Path, settings: Gqa) -> Data:
     """`testdev_balanced_questions.json`: id to question, answer, imageId."""
-    asked = read_object(root / "testdev_balanced_questions.json").members("question")
-    source = asked
+    asked = dict(read_object(root / "testdev_balanced_questions.json").members("question"))
+    vocabulary = {row.text("answer") for row in asked.values()}
     if settings.answers == "train":
         path = root / "train_balanced_questions.json"
         if not path.exists():
@@ -30,8 +30,7 @@ def read_gqa(root: Path, settings: Gqa) -> Data:
                 f"there is no {path.name} in {root}: the answers to choose among are those of the training questions, "
                 "so fetch it too (or choose --set answers=testdev)"
             )
-        source = read_object(path).members("question")
-    vocabulary = {row.text("answer") for row in source.values()}
+        vocabulary = {row.text("answer") for _, row in read_object(path).members("question")}
     items = [
         Item(id=name, media=(row.text("imageId"),), text=row.text("question"), label=row.text("answer"))
         for name, row in asked.items()

@@ -1,7 +1,7 @@
 """An object of an annotation file that knows where it stands: a field that is not there or not as published is told."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from vljepa.evaluation.sets.item import SetError
@@ -91,9 +91,9 @@ class Record:
         """An object."""
         return Record(self.value(name), where=f"{self.where}, {name}")
 
-    def members(self, kind: str) -> dict[str, "Record"]:
-        """Every field as an object by its name; `kind` is what messages call one."""
-        return {str(name): Record(one, where=f"{self.where}: {kind} {name}") for name, one in self.values.items()}
+    def members(self, kind: str) -> Iterator[tuple[str, "Record"]]:
+        """Every field as an object with its name; `kind` is what messages call one."""
+        return ((str(name), Record(one, where=f"{self.where}: {kind} {name}")) for name, one in self.values.items())
 
     def _other(self, name: str, wanted: str) -> SetError:
         return SetError(f"{self.where}: {name!r} is {shown(self.values[name])}, expected {wanted}")

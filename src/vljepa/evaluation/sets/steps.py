@@ -58,7 +58,7 @@ class _Video:
 def _coin(root: Path) -> dict[str, _Video]:
     """All videos by id, their steps in time."""
     database = read_object(root / "COIN.json").record("database")
-    return {name: _coin_video(video) for name, video in database.members("video").items()}
+    return {name: _coin_video(video) for name, video in database.members("video")}
 
 
 def _coin_video(video: Record) -> _Video:

@@ -97,7 +97,7 @@ def _video(root: Path, facts: Record) -> Path | None:
     """The colour video of the camera on the head, small where there is a small copy; None where it was not fetched."""
     if not facts.values.get("frame_aligned_videos"):
         return None
-    for name, streams in facts.record("frame_aligned_videos").members("camera").items():
+    for name, streams in facts.record("frame_aligned_videos").members("camera"):
         if name.lower().startswith("aria") and "rgb" in streams.values:
             told = Path(streams.record("rgb").text("relative_path"))
             folder = root / str(facts.values.get("root_dir") or f"takes/{facts.text('take_name')}")
