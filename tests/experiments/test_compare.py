@@ -115,6 +115,10 @@ def test_figures_are_made_from_the_records(made: tuple[Path, Path]) -> None:
     found = comparison(settings, ground, changed)
     assert found["against"]["vlm"]["cider"]["ratio_at_end"] == {"mean": 2.0, "low": 2.0, "high": 2.0}
     assert found["against"]["vlm"]["cider"]["share_of_samples"] == {"share": 1.0, "interval": [1.0, 1.0], "missed": 0}
+    # The other side's level is there at the first checkpoint: what had been spent then, by the clock of each.
+    spent = {arm: found["arms"][arm]["cpu_seconds"][0] for arm in ("vl-jepa", "vlm")}
+    share = found["against"]["vlm"]["cider"]["share_of_cpu_seconds"]["share"]
+    assert share == pytest.approx(spent["vl-jepa"] / spent["vlm"])
     held = {one["claim"]: one["holds"] for one in claims(found)}
     assert (
         held["at least 1.5 times its CIDEr-D at the end"]

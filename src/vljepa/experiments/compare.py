@@ -26,9 +26,9 @@ SIXTEENTHS = (1, 2, 3, 4, 6, 8, 12, 16)
 
 def _default() -> Cell:
     """Beside InfoNCE predictions are drawn towards their targets, since the decoder knows targets alone; the weight,
-    the temperature, what the decoder says and how long it learns are those that were best on validation (LOG.md)."""
+    the temperature, and how long the decoder learns are those that were best on validation (LOG.md)."""
     objective = JointEmbeddingSettings(alignment_weight=2.0, temperature=0.2, learn_temperature=False)
-    return Cell(ground="", objective=objective, decoder=DecoderSettings(steps=1280, plainest=True))
+    return Cell(ground="", objective=objective, decoder=DecoderSettings(steps=1280))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ frozen Y-Encoder embeds them; it sees no clip. What it cost is told beside what 
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from torch import Tensor
 from vljepa.config import fingerprint
 from vljepa.experiments.ground import Ground, fingerprint_of
 from vljepa.experiments.settings import CAPTIONS, DecoderSettings
-from vljepa.features import Item
 from vljepa.models.vljepa import VLJEPA
 from vljepa.models.y_decoder import YDecoder, YDecoderSettings
 from vljepa.objectives.decoding import Decoding
@@ -87,15 +86,6 @@ def trained_decoder(
     return model.y_decoder.to(device), Cost(**json.loads(done.read_text()))
 
 
-def plainest_wordings(items: Sequence[Item]) -> dict[str, str]:
-    """The first wording of each caption's sample; labels and answers are not among them."""
-    found: dict[str, str] = {}
-    for item in items:
-        for text in item.captions:
-            found.setdefault(text, item.captions[0])
-    return found
-
-
 def _speak_only(model: VLJEPA, vocabulary: Tensor) -> None:
     """Only these tokens can be said: those of the training texts."""
     decoder = model.y_decoder
@@ -118,19 +108,14 @@ def _train(
     dtype = compute_dtype(model.token_table.weight.device)
     targets, texts = bundle.target_tokenizer.cut_at(MAX_TEXT), bundle.decoder_tokenizer.cut_at(MAX_TEXT)
     rows = ground.rows(CAPTIONS)
-    plain = plainest_wordings(ground.training_texts) if settings.plainest else {}
 
     def draw(step: int) -> tuple[Tensor, Tokens]:
         random = np.random.default_rng([settings.seed, step, 2])
         if random.random() < settings.predicted:
-            examples = [
-                replace(row, target=plain.get(row.target, row.target))
-                for row in rows.rows(count=settings.rows, seed=settings.seed, step=step)
-            ]
+            examples = rows.rows(count=settings.rows, seed=settings.seed, step=step)
             return predicted_batch(model, examples, bundle.query_tokenizer, texts, dtype)
         drawn = pool.draw(random, settings.rows, sentences=0.0)
-        embeddings, _ = text_batch(model, drawn, targets, texts, dtype)
-        return embeddings, texts([plain.get(text, text) for text in drawn])
+        return text_batch(model, drawn, targets, texts, dtype)
 
     seed_everything(settings.seed)
     model.requires_grad_(False)

@@ -30,13 +30,13 @@ def around(mean: float, draws: Float[np.ndarray, "draw"]) -> Interval:
     return Interval(mean=mean, low=float(low), high=float(high))
 
 
-def reached(samples: Sequence[int], curve: Sequence[float], level: float) -> float | None:
-    """At how many samples a curve first is at a level, on straight lines between its points; None: never.
+def reached(spent: Sequence[float], curve: Sequence[float], level: float) -> float | None:
+    """At how many samples (or seconds) a curve first is at a level, on straight lines between its points; None: never.
 
     The first point stands for everything before it: what is reached there was reached with at most so many.
     """
-    before: tuple[int, float] | None = None
-    for number, value in zip(samples, curve, strict=True):
+    before: tuple[float, float] | None = None
+    for number, value in zip(spent, curve, strict=True):
         if value >= level:
             if before is None or value == before[1]:
                 return float(number)

@@ -46,16 +46,11 @@ class GroundSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderSettings:
-    """Training of a Y-Decoder: `rows` texts a step; `predicted`: share of steps on what the Predictor says of clips.
-
-    `plainest`: whatever the wording of a caption, the first one of its sample is to be said, as in `train small`: a
-    prediction lies between wordings, and what lies between sentences is none.
-    """
+    """Training of a Y-Decoder: `rows` texts a step; `predicted`: share of steps on what the Predictor says of clips."""
 
     rows: int = 32
     steps: int = 320
     predicted: float = 0.0
-    plainest: bool = False
     seed: int = 0
     decoding: DecodingSettings = field(default_factory=DecodingSettings)
     optim: OptimSettings = field(default_factory=lambda: OptimSettings(rate=1e-3, warmup=10))
