@@ -15,6 +15,7 @@ from typing import Any
 
 from vljepa.cli.main import VERBS, main
 from vljepa.cli.weights import ACTS
+from vljepa.evaluation.report import receipt_lines
 
 ROOT = Path(__file__).parents[1]
 REPORT = ROOT / "reports" / "small.json"
@@ -225,9 +226,9 @@ def examples_table(report: Mapping[str, Any]) -> str:
 
 def model_card(report: Mapping[str, Any]) -> str:
     """README.md of the shipped folder."""
-    text = (ROOT / "docs" / "model_card.md").read_text()
+    text = (ROOT / "docs" / "model_card.md").read_text().replace("](../reports/", "](../../../../reports/")
     protocols = "\n".join(f"- {row['name']}: {row['protocol']}." for row in report["rows"])
-    receipt = "\n".join(f"- {name}: {value}" for name, value in report["receipt"].items())
+    receipt = "\n".join(receipt_lines(report["receipt"]))
     table = tables(report, whole=True).replace("(reports/", "(../../../../reports/")
     for mark, content in (
         ("SCORES", table),

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -50,8 +51,12 @@ def _begin_with_parent(begin: Callable[[], None] | None) -> None:
 
 
 def _end_with_parent() -> None:
-    """A killed parent tells nobody; whoever went on would write beside the next run. SIGTERM lets a training save."""
+    """A killed parent tells nobody; whoever went on would write beside the next run. SIGTERM lets a training save, and
+    comes again until it ends the process: after its training a worker would wait for ever for the next one."""
     parent = parent_process()
-    if parent is not None:
-        parent.join()
+    if parent is None:
+        return
+    parent.join()
+    while True:
         os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)

@@ -83,8 +83,16 @@ class Report:
             lines.append(f"| {row.name} | {score} | {beside} | {row.num_items} |")
         lines += ["", "Protocols:", ""] + [f"- {row.name}: {row.protocol}" for row in self.rows]
         lines += ["", "Receipt:", ""]
-        lines += [f"- {name}: {value}" for name, value in asdict(self.receipt).items()]
-        return "\n".join(lines) + "\n"
+        return "\n".join([*lines, *receipt_lines(asdict(self.receipt))]) + "\n"
+
+
+def receipt_lines(receipt: Mapping[str, Any]) -> list[str]:
+    """A receipt as a list in Markdown, without what it says nothing of."""
+    told = {name: value for name, value in receipt.items() if value not in ("", {}) and (name, value) != ("pool", 0)}
+    return [
+        f"- {name}: {', '.join(f'{key} {one}' for key, one in value.items()) if isinstance(value, Mapping) else value}"
+        for name, value in told.items()
+    ]
 
 
 def _shown(value: float, unit: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from vljepa.evaluation.report import receipt_lines
 from vljepa.experiments.ablations import GROUPS
 from vljepa.experiments.cells import Outcome
 from vljepa.experiments.intervals import interval
@@ -73,7 +74,7 @@ def page(report: Mapping[str, Any]) -> str:
     """The table, what its groups are, and its receipt as Markdown."""
     lines = ["# Ablations\n", table(report), "Groups:", ""]
     lines += [f"- {name}: {about}" for name, about in {row["group"]: row["about"] for row in report["rows"]}.items()]
-    lines += ["", "## Receipt", ""] + [f"- {name}: {value}" for name, value in report["receipt"].items()]
+    lines += ["", "## Receipt", "", *receipt_lines(report["receipt"])]
     return "\n".join(lines) + "\n"
 
 

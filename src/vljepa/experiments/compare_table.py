@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vljepa.evaluation.report import receipt_lines
 from vljepa.experiments.compare_report import NAMES, TITLES
 
 _COLOURS = {"vl-jepa": "#0b3c6f", "vlm": "#b3261e", "vlm-equal": "#e39a3b"}
@@ -22,7 +23,7 @@ def page(report: Mapping[str, Any]) -> str:
         cost_table(found),
         latency_table(found),
         examples_table(found),
-        "## Receipt\n\n" + "\n".join(f"- {name}: {value}" for name, value in report["receipt"].items()) + "\n",
+        "\n".join(["## Receipt\n", *receipt_lines(report["receipt"])]) + "\n",
     ]
     return "\n".join(parts)
 
