@@ -15,13 +15,13 @@ from vljepa.data.encode import encode_mp4
 from vljepa.data.shards import write_listing, write_shard
 from vljepa.embedder import Embedder
 from vljepa.evaluation.backends.ours import Ours
-from vljepa.evaluation.benchmarks.selective.ego_exo import read_takes
 from vljepa.evaluation.benchmarks.selective.footage import Reels, picture, streams_from_scripts
 from vljepa.evaluation.benchmarks.selective.measure import evaluate_selective
 from vljepa.evaluation.benchmarks.selective.scripts import Frame, Play, write_script
 from vljepa.evaluation.benchmarks.selective.sets import corpus_streams
 from vljepa.evaluation.public import evaluate_public
 from vljepa.evaluation.sets.check import check_set
+from vljepa.evaluation.sets.ego_exo import read_takes
 from vljepa.evaluation.sets.known import KNOWN
 from vljepa.types import Event, Sample
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vljepa.evaluation.benchmarks.selective.ego_exo import read_takes
+from vljepa.evaluation.sets.ego_exo import read_takes
 from vljepa.evaluation.sets.item import Count, Data, Item
 from vljepa.evaluation.sets.protocol import Protocol
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from vljepa.embedder import Embedder
-from vljepa.evaluation.benchmarks.selective.ego_exo import DESCRIPTIONS, is_ego_exo, read_takes
 from vljepa.evaluation.benchmarks.selective.footage import AnnotatedStream
 from vljepa.evaluation.benchmarks.selective.methods import ONLINE, RATES, Condition, all_conditions
 from vljepa.evaluation.benchmarks.selective.scores import Saving, Scores, curves_by_name, interval, saving, score_all
 from vljepa.evaluation.benchmarks.selective.sets import camera_streams, corpus_streams, take_streams
 from vljepa.evaluation.report import Report, Row, data_hash, receipt
+from vljepa.evaluation.sets.ego_exo import DESCRIPTIONS, is_ego_exo, read_takes
 
 STREAMS = 40
 # What the paper's figure shows, and what we ask of ourselves offline and online alike.

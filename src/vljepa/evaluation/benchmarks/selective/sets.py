@@ -12,7 +12,6 @@ from vljepa.data.media import read_clip
 from vljepa.data.shards import read_corpus, read_listing, source_of
 from vljepa.data.video import iterate
 from vljepa.embedder import Embedder
-from vljepa.evaluation.benchmarks.selective.ego_exo import Take
 from vljepa.evaluation.benchmarks.selective.footage import (
     AnnotatedStream,
     Reels,
@@ -28,6 +27,7 @@ from vljepa.evaluation.benchmarks.selective.scripts import (
     join_recordings,
     write_script,
 )
+from vljepa.evaluation.sets.ego_exo import Take
 from vljepa.streaming.stream import WindowSettings, embedded_stream
 from vljepa.types import Clip, Sample, Split
 
