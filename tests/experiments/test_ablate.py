@@ -84,6 +84,7 @@ def test_groups_share_cells_and_make_one_table(
     assert [row["group"] for row in report["rows"]] == ["query-projection"] * 2 + ["read-out"] * 2 + ["decoder"] * 3
     # The default that two groups share, without projection, query tokens, three decoders.
     assert len(list((into / "cells").iterdir())) == 6
+    assert report["chance"] == {"top-1": 0.5, "R@1": 0.25, "answers": 0.5}
     first, second = report["rows"][0], report["rows"][2]
     assert first["scores"] == second["scores"] and set(first["scores"]) == {"top-1", "R@1", "answers"}
     assert first["scores"]["top-1"]["against"] == {"mean": 0.0, "low": 0.0, "high": 0.0}

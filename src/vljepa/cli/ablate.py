@@ -22,7 +22,7 @@ def run(options: Namespace) -> int:
     check(options)
     from vljepa.config import as_dict
     from vljepa.experiments.ablate import ablate
-    from vljepa.experiments.ablate_report import ablations, page
+    from vljepa.experiments.ablate_report import ablations, chance, page
     from vljepa.experiments.cells import write
     from vljepa.experiments.receipts import receipt_of
 
@@ -33,6 +33,7 @@ def run(options: Namespace) -> int:
     asked = command("ablate", options) + (" --groups " + " ".join(options.groups) if options.groups else "")
     report = {
         "rows": ablations(found),
+        "chance": chance(ground),
         "steps": settings.steps,
         "seeds": settings.seeds,
         "settings": as_dict(settings),

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from vljepa.evaluation.report import receipt_lines
 from vljepa.experiments.ablations import GROUPS
 from vljepa.experiments.cells import Outcome
+from vljepa.experiments.ground import Ground
 from vljepa.experiments.intervals import interval
 
 Values = Float[np.ndarray, "seed item"]
@@ -70,6 +71,16 @@ def _values(runs: Sequence[Outcome], extract: Extract) -> Values | None:
     return None if any(row is None for row in rows) else np.array(rows)
 
 
+def chance(ground: Ground) -> dict[str, float]:
+    """What guessing earns in each score that can be guessed."""
+    questions = [one for item in ground.items for one in item.questions if len(one.candidates) > 1]
+    return {
+        "top-1": 1 / max(len(ground.labels), 1),
+        "R@1": 1 / len(ground.items),
+        "answers": sum(1 / len(one.candidates) for one in questions) / max(len(questions), 1),
+    }
+
+
 def page(report: Mapping[str, Any]) -> str:
     """The table, what its groups are, and its receipt as Markdown."""
     lines = ["# Ablations\n", table(report), "Groups:", ""]
@@ -81,10 +92,12 @@ def page(report: Mapping[str, Any]) -> str:
 def table(report: Mapping[str, Any]) -> str:
     """A row a variant, below a line that says how it is read."""
     shown = [score for score in SCORES if any(score in row["scores"] for row in report["rows"])]
+    guessed = ", ".join(f"{score} {value:.1%}" for score, value in report["chance"].items() if score in shown)
     lines = [
         f"{report['seeds']} seeds of {report['steps']} steps. Below each score: the difference to the group's first "
         "row, with the interval of 95 in 100 draws of seeds and held-out samples together; **bold** where it lies "
-        "beyond zero. The paper's columns: classification / retrieval / VQA, percent, on other data.\n",
+        "beyond zero. The paper's columns: classification / retrieval / VQA, percent, on other data. Chance: "
+        f"{guessed}.\n",
         "| group | variant | " + " | ".join(shown) + " | paper | trainable |",
         "|---|---|" + "---|" * (len(shown) + 2),
     ]
