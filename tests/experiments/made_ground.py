@@ -23,6 +23,8 @@ SETTINGS = [
     "cell.optim.warmup=2",
     "cell.decoder.rows=4",
     "cell.decoder.steps=16",
+    "cell.own_decoder.rows=4",
+    "cell.own_decoder.steps=16",
 ]
 
 

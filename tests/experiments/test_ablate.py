@@ -16,7 +16,7 @@ from vljepa.experiments.ground import Ground, lay_ground
 from vljepa.models.vljepa import VLJEPA
 
 pytestmark = pytest.mark.filterwarnings("ignore:torch.distributed is disabled:UserWarning")
-OWN = [one.replace("cell.decoder.", "decoder.") for one in SETTINGS if not one.startswith("steps")]
+OWN = [one.replace("cell.decoder.", "decoder.") for one in SETTINGS if not one.startswith(("steps", "cell.own"))]
 OWN += ["steps=2"]
 
 

@@ -105,6 +105,12 @@ def test_figures_are_made_from_the_records(made: tuple[Path, Path]) -> None:
     assert report["found"]["arms"]["vlm"]["curves"]["cider"][-1]["mean"] == pytest.approx(sum(cider) / len(cider))
     named = [rank <= 1 for end in ends for rank in end["label_ranks"]]
     assert report["found"]["arms"]["vlm"]["curves"]["top1"][-1]["mean"] == pytest.approx(sum(named) / len(named))
+    # The decoder of its own that VL-JEPA has at its end, of one run here, against the token VLM's own words.
+    own = [value for one in outcomes for value in one.whole.get("own_decoder", {}).get("cider", [])]
+    found = report["found"]
+    assert found["arms"]["vl-jepa"]["own_decoder"]["cider"]["mean"] == pytest.approx(sum(own) / 4)
+    ratio = found["against"]["vlm"]["cider"]["ratio_with_own_decoder"]["mean"]
+    assert ratio == pytest.approx(sum(own) / 4 / max(sum(cider) / 4, 1e-9))
     # A name that is liked whatever is seen loses what it is liked for.
     even = [rank <= 1 for end in ends for rank in end["even_label_ranks"]]
     assert report["found"]["arms"]["vlm"]["even"]["top1"]["mean"] == pytest.approx(sum(even) / len(even))
@@ -173,7 +179,9 @@ def test_a_cell_that_was_killed_ends_as_if_it_had_not_been(
     assert len(list(folder.glob("step-*.json"))) == 5 and not (folder / "done.json").exists()
     resumed = run_cell(unbroken.cell, other, device="cpu", tell=lambda line: None)
     assert without_time(resumed) == without_time(unbroken)
-    assert len(steps) == 9, "what was scored before is not scored again"
+    assert resumed.whole.get("own_decoder", {}).get("cider") == unbroken.whole.get("own_decoder", {}).get("cider")
+    again_and_own = 9 + (arm == "vl-jepa")
+    assert len(steps) == again_and_own, "what was scored before is not scored again"
     assert resumed.points[-1]["cpu_seconds"] > resumed.points[4]["cpu_seconds"]
     assert not (folder / "checkpoints").exists()
 

@@ -26,9 +26,15 @@ SIXTEENTHS = (1, 2, 3, 4, 6, 8, 12, 16)
 
 def _default() -> Cell:
     """Beside InfoNCE predictions are drawn towards their targets, since the decoder knows targets alone; the weight,
-    the temperature, and how long the decoder learns are those that were best on validation (LOG.md)."""
+    the temperature, and how long the decoder learns are those that were best on validation (LOG.md). Each VL-JEPA has
+    a decoder of its own at the end, which learns from what it says of training clips."""
     objective = JointEmbeddingSettings(alignment_weight=2.0, temperature=0.2, learn_temperature=False)
-    return Cell(ground="", objective=objective, decoder=DecoderSettings(steps=1280))
+    return Cell(
+        ground="",
+        objective=objective,
+        decoder=DecoderSettings(steps=1280),
+        own_decoder=DecoderSettings(steps=320, predicted=1.0),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,16 +56,18 @@ class CompareSettings:
         steps = 16 * round(self.steps * scale / 16)
         if steps < 16:
             raise SettingsError(f"--scale {scale:g} leaves {self.steps * scale:.0f} steps: 16 are the least")
-        decoder = self.cell.decoder or DecoderSettings()
-        decoder = replace(decoder, steps=max(16, round(decoder.steps * scale)))
+        decoder, own = (
+            one and replace(one, steps=max(16, round(one.steps * scale)))
+            for one in (self.cell.decoder or DecoderSettings(), self.cell.own_decoder)
+        )
         ground = replace(self.ground, most=round(self.ground.most * scale))
-        return replace(self, steps=steps, ground=ground, cell=replace(self.cell, decoder=decoder))
+        return replace(self, steps=steps, ground=ground, cell=replace(self.cell, decoder=decoder, own_decoder=own))
 
     def cells(self, ground: Ground) -> list[Cell]:
         """Every training, seed by seed. What only VL-JEPA has does not make another token VLM."""
         checkpoints = tuple(sixteenth * self.steps // 16 for sixteenth in SIXTEENTHS)
         base = replace(self.cell, ground=ground.fingerprint, checkpoints=checkpoints)
-        theirs = replace(base, decoder=None, objective=JointEmbeddingSettings(), stretch=1.0)
+        theirs = replace(base, decoder=None, own_decoder=None, objective=JointEmbeddingSettings(), stretch=1.0)
         theirs = replace(theirs, optim=replace(base.optim, rate=self.vlm_rate))
         return [
             replace(base if arm == "vl-jepa" else theirs, arm=arm, seed=seed)

@@ -45,6 +45,10 @@ def curve_table(found: Mapping[str, Any], score: str) -> str:
     if score == "cider":
         without = [f"{arm['cider_without_looking']:.3f}" for arm in found["arms"].values()]
         lines.append("| the last, against other clips' references | " + " | ".join(without) + " |")
+        own = [arm.get("own_decoder") for arm in found["arms"].values()]
+        said = [shown(one["cider"], score) if one else "" for one in own]
+        if any(said):
+            lines.append("| the last, by a Y-Decoder that learned from its predictions | " + " | ".join(said) + " |")
     else:
         even = [shown(arm["even"][score], score) for arm in found["arms"].values()]
         lines.append("| the last, each name's mean over all clips taken off | " + " | ".join(even) + " |")
@@ -98,6 +102,13 @@ def cost_table(found: Mapping[str, Any]) -> str:
             f"{decoder['texts']:,} draws of the corpus's training texts and no clip, in {decoder['cpu_seconds']:,.0f} "
             "CPU seconds; naming needs none of it. The paper counts neither (its target space came with a decoder). "
             "CPU seconds are those of one core, a proxy of energy.",
+        ]
+    own = found["arms"]["vl-jepa"].get("own_decoder")
+    if own:
+        lines += [
+            "",
+            f"The Y-Decoder that learns from a run's own predictions saw {own['texts']:,.0f} rows after it, in "
+            f"{own['cpu_seconds']:,.0f} CPU seconds.",
         ]
     return "\n".join(lines) + "\n"
 
