@@ -27,3 +27,13 @@ def test_rows_are_what_they_would_be_alone_and_alike_ones_are_asked_once(
     torch.testing.assert_close(predicted(tiny_embedder, frames, queries), alone)
     assert asked == [1, 1, 1, 2]
     assert len(alone.unique(dim=0)) == 5
+
+
+def test_other_queries_of_as_many_words_are_others(tiny_embedder: Embedder) -> None:
+    queries = ["what is it?", "what is on?"]
+    first, second = (len(tiny_embedder.bundle.query_tokenizer.ids(query)) for query in queries)
+    assert first == second
+    frames = [torch.rand(2, tiny_embedder.bundle.model.x_encoder.settings.frame_width)] * 2
+    alone = torch.cat([predicted(tiny_embedder, frames[:1], [query]) for query in queries])
+    torch.testing.assert_close(predicted(tiny_embedder, frames, queries), alone)
+    assert not torch.allclose(alone[0], alone[1])

@@ -88,6 +88,9 @@ def test_arms_begin_alike_and_learn_as_many_parameters_as_they_should(made: tupl
     # The Predictor's two layers are the last half of what the token VLM has.
     first, published = ours.model.predictor.layers.layers[0], whole.model.generator.layers.layers[2]
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), published.parameters(), strict=True))
+    # Each side learns at its own rate.
+    rates = [cell.optim.rate for cell in settings.cells(ground)[:3]]
+    assert rates == [settings.cell.optim.rate, settings.vlm_rate, settings.vlm_rate] and rates[0] != rates[1]
     layer = sum(parameter.numel() for parameter in first.parameters())
     assert abs(equal.trainable - ours.trainable) <= layer / 2 + 100 < whole.trainable - ours.trainable + layer
     # Another seed draws another projection, the same for all arms.
@@ -135,13 +138,18 @@ def test_figures_are_made_from_the_records(made: tuple[Path, Path]) -> None:
         assert (made[1] / name).stat().st_size > 500
 
 
-def test_settings_can_be_chosen_without_a_look_at_test(made: tuple[Path, Path]) -> None:
+def test_settings_can_be_chosen_without_a_look_at_test(made: tuple[Path, Path], tmp_path: Path) -> None:
     items = open_ground(made[1]).items
     assert {item.split for item in items} == {"test"}
     moved = [*items[:2], *(replace(item, split="validation") for item in items[2:])]
     assert held_out(moved, 10, "validation") == moved[2:] and held_out(moved, 10) == moved[:2]
+    into = tmp_path / "run"
+    shutil.copytree(made[1], into, ignore=shutil.ignore_patterns("cells"))
+    facts = json.loads((into / "ground.json").read_text())
+    facts["settings"]["split"] = "validation"
+    (into / "ground.json").write_text(json.dumps(facts))
     with pytest.raises(ValueError, match="0 samples with captions are held out for validation"):
-        held_out(items, 10, "validation")
+        open_ground(into)
 
 
 def test_a_name_that_is_liked_whatever_is_seen_is_ranked_without_that(made: tuple[Path, Path]) -> None:

@@ -45,7 +45,9 @@ def comparison(settings: CompareSettings, ground: Ground, outcomes: Sequence[Out
         "chance": _chance(ground),
         "arms": found,
         "against": {
-            arm: _against(arms["vl-jepa"], arms[arm], scores, seconds=(found["vl-jepa"], found[arm]))
+            arm: _against(
+                arms["vl-jepa"], arms[arm], scores, seconds=(found["vl-jepa"]["cpu_seconds"], found[arm]["cpu_seconds"])
+            )
             for arm in ("vlm", "vlm-equal")
         },
     }
@@ -119,11 +121,10 @@ def _against(
     theirs: Sequence[Outcome],
     scores: Mapping[str, Callable[[Mapping[str, Any]], list[float]]],
     *,
-    seconds: tuple[Mapping[str, Any], Mapping[str, Any]],
+    seconds: tuple[Sequence[float], Sequence[float]],
 ) -> dict[str, Any]:
     """VL-JEPA against one arm: differences at each checkpoint, the ratio at the end, what its levels take."""
     samples = [point["samples"] for point in ours[0].points]
-    my_seconds, their_seconds = (arm["cpu_seconds"] for arm in seconds)
     places = range(len(samples))
     found: dict[str, Any] = {}
     for name, extract in scores.items():
@@ -139,7 +140,7 @@ def _against(
                 for number, level in zip(samples, levels, strict=True)
             ],
             "share_of_samples": _share(samples, samples, curve, levels, draws),
-            "share_of_cpu_seconds": _share(my_seconds, their_seconds, curve, levels, draws),
+            "share_of_cpu_seconds": _share(*seconds, curve, levels, draws),
         }
     if "cider" in scores and all("own_decoder" in run.whole for run in ours):
         own = np.array([run.whole["own_decoder"]["cider"] for run in ours])

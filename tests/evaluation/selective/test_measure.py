@@ -224,6 +224,7 @@ def ego_exo(tmp_path: Path) -> Path:
     most = described((5.5, "C drops it."), (1.5, "C lifts a cup."), (3.0, "The man X waves at C."))
     most["descriptions"].append(most["descriptions"][0] | {"unsure": "1", "text": "C holds a thing."})
     most["descriptions"].append(most["descriptions"][0] | {"ego_visible": "0", "text": "C moves a foot."})
+    most["descriptions"].append(most["descriptions"][0] | {"text": "  "})
     annotations = {
         TAKE: [
             described((0.5, "C stands.")),
@@ -236,7 +237,8 @@ def ego_exo(tmp_path: Path) -> Path:
     (tmp_path / "annotations" / "atomic_descriptions_val.json").write_text(
         json.dumps({"ds": "240110", "annotations": annotations})
     )
-    videos = {"aria01": {"rgb": {"cam_id": "aria01", "relative_path": "frame_aligned_videos/aria01_214-1.mp4"}}}
+    videos: dict[str, Any] = {"best_exo": "cam01"}  # only the camera on the head is looked at
+    videos |= {"aria01": {"rgb": {"cam_id": "aria01", "relative_path": "frame_aligned_videos/aria01_214-1.mp4"}}}
     takes = [
         {"take_uid": uid, "take_name": name, "root_dir": f"takes/{name}", "frame_aligned_videos": videos}
         for uid, name in (

@@ -205,7 +205,7 @@ def _seen(
 ) -> Iterator[tuple[str, Float[Tensor, "item dim"]]]:
     """Predictions from the frames as they are ("score"), then in each of the other ways."""
     encoder = held_out.embedder.bundle.model.x_encoder
-    nothing = {len(some): blinded(encoder, some) for some in frames}
+    nothing = {count: blinded(encoder, some) for count, some in {len(some): some for some in frames}.items()}
     changes: dict[str, Callable[[int, Frames], Frames]] = {
         "score": lambda number, some: some,
         "blind": lambda number, some: nothing[len(some)],

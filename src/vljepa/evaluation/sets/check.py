@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from vljepa.data.errors import MediaError
 from vljepa.data.video import probe
@@ -135,9 +135,13 @@ def _are_missing(
 
 
 def _empty(found: Mapping[str, Path | bytes | None]) -> Iterator[str]:
-    empty = [place for place in found.values() if isinstance(place, Path) and not place.stat().st_size]
+    empty = [place for place in found.values() if _is_empty(place)]
     if empty:
         yield f"{len(empty)} media are empty files (0 bytes), such as {empty[0]}: fetch them again"
+
+
+def _is_empty(place: Path | bytes | None) -> TypeGuard[Path]:
+    return isinstance(place, Path) and not place.stat().st_size
 
 
 def _clips(data: Data, candidates: tuple[str, ...]) -> tuple[str, ...]:
@@ -188,7 +192,7 @@ def _past_end(data: Data, found: Mapping[str, Path | bytes | None], tell: Callab
         if number % 500 == 499:
             tell(f"{number + 1} of {len(latest)} videos looked at")
         place = found.get(name)
-        if place is None or (isinstance(place, Path) and not place.stat().st_size):
+        if place is None or _is_empty(place):
             continue
         try:
             duration = probe(place).duration

@@ -84,7 +84,9 @@ def _seen(descriptions: list[Record]) -> Iterator[Description]:
     """Flags are true, 1 or "1"; the letter C, which stands for whoever wears the camera, becomes a person."""
     for one in descriptions:
         flags = one.values
-        if _flag(flags.get("unsure")) or not _flag(flags.get("ego_visible", True)) or not flags.get("text"):
+        if _flag(flags.get("unsure")) or not _flag(flags.get("ego_visible", True)):
+            continue
+        if not str(flags.get("text") or "").strip():
             continue
         yield Description(time=one.number("timestamp"), text=_ANYBODY.sub("a person", one.text("text")))
 
@@ -97,8 +99,9 @@ def _video(root: Path, facts: Record) -> Path | None:
     """The colour video of the camera on the head, small where there is a small copy; None where it was not fetched."""
     if not facts.values.get("frame_aligned_videos"):
         return None
-    for name, streams in facts.record("frame_aligned_videos").members("camera"):
-        if name.lower().startswith("aria") and "rgb" in streams.values:
+    cameras = facts.record("frame_aligned_videos")
+    for name in cameras.values:
+        if name.lower().startswith("aria") and "rgb" in (streams := cameras.record(name)).values:
             told = Path(streams.record("rgb").text("relative_path"))
             folder = root / str(facts.values.get("root_dir") or f"takes/{facts.text('take_name')}")
             small = folder / told.parent / "downscaled" / "448" / told.name
