@@ -48,7 +48,14 @@ def has_fused_kernels(dtype: torch.dtype) -> bool:
 
 @cache
 def _has_bfloat16_on_cpu() -> bool:
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and torch.cpu._is_avx512_bf16_supported()
+    """AMX, or AVX-512 BF16 of another maker than Intel: without AMX Intel's does half of what float32 does in a second.
+
+    Cloud machines hide AMX now and then; 89 against 160 billion operations a second were measured on such a one.
+    """
+    if not (torch.ops.mkldnn._is_mkldnn_bf16_supported() and torch.cpu._is_avx512_bf16_supported()):
+        return False
+    told = torch.cpu.get_capabilities()
+    return bool(told.get("amx_bf16")) or "intel" not in str(told.get("cpu_name", "")).lower()
 
 
 def compute_dtype(device: torch.device) -> torch.dtype:

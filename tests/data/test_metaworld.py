@@ -114,6 +114,21 @@ def test_a_number_gives_the_same_words_and_pictures_each_time(opening: Workbench
     np.testing.assert_array_equal(first.rollout.poses, again.rollout.poses)
 
 
+def test_training_attempts_are_shown_from_several_sides_each_with_words_of_its_own() -> None:
+    once, thrice = (list(MetaWorld(per_task=2, sides=sides, size=48).samples(0, {})) for sides in (1, 3))
+    by_key = {sample.key: sample for sample in thrice}
+    assert [by_key[sample.key] for sample in once] == once
+    for sample in once:
+        others = [by_key.get(f"{sample.key}-side-{side}") for side in (1, 2)]
+        if sample.split != "train":
+            assert others == [None, None]
+            continue
+        for other in others:
+            assert other is not None and other.media != sample.media and other.concept == sample.concept
+            assert other.label == sample.label and other.split == "train"
+    assert len({sample.media for sample in thrice}) == len(thrice) > len(once)
+
+
 def test_phases_follow_each_other_and_end_with_the_clip(opening: Workbench) -> None:
     source = MetaWorld(per_task=20)
     index = list(TASKS).index("drawer-open-v3") * 20

@@ -18,12 +18,12 @@ from vljepa.data.shards import read_corpus, record_from_sample, write_file
 from vljepa.types import Sample
 
 SETTINGS = "lab.json"
-SOURCES = ("metaworld", "people", "physics")
+SOURCES = ("metaworld", "people", "physics", "sequences")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """How many clips: attempts at each of Meta-World's tasks, scenes of people, physics scenes; questions and streams.
+    """How many clips: attempts at each of Meta-World's tasks, scenes of people, physics scenes, sequences.
 
     `states` is how many state pairs there are at most, `streams` how many streams.
     """
@@ -31,14 +31,15 @@ class Scale:
     per_task: int
     people: int
     physics: int
+    sequences: int
     states: int
     streams: int
 
 
 SCALES: Mapping[str, Scale] = {
-    "small": Scale(per_task=5, people=300, physics=300, states=60, streams=2),
-    "default": Scale(per_task=40, people=2000, physics=4000, states=400, streams=8),
-    "large": Scale(per_task=200, people=10000, physics=16000, states=2000, streams=30),
+    "small": Scale(per_task=5, people=300, physics=300, sequences=200, states=60, streams=2),
+    "default": Scale(per_task=40, people=2000, physics=4000, sequences=2000, states=400, streams=8),
+    "large": Scale(per_task=200, people=10000, physics=16000, sequences=8000, states=2000, streams=30),
 }
 
 
@@ -55,11 +56,13 @@ def lab_sources(scale: Scale, *, seed: int = 0) -> dict[str, Corpus]:
     from vljepa.data.corpora.metaworld import MetaWorld
     from vljepa.data.corpora.people import People
     from vljepa.data.corpora.physics import Physics
+    from vljepa.data.corpora.sequences import Sequences
 
     return {
         "metaworld": MetaWorld(per_task=scale.per_task, seed=seed),
         "people": People(total=scale.people, seed=seed),
         "physics": Physics(total=scale.physics, seed=seed),
+        "sequences": Sequences(total=scale.sequences, seed=seed),
     }
 
 

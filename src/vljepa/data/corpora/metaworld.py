@@ -53,9 +53,13 @@ class Scene:
 
 @dataclass(frozen=True, kw_only=True)
 class MetaWorld:
-    """The source "metaworld": `per_task` clips of 8 frames of each task, `size` pixels square; `seed` fixes all."""
+    """The source "metaworld": `per_task` attempts at each task, clips of 8 frames of `size` pixels square.
+
+    Attempts for training are shown from `sides` sides, each with words of its own. `seed` fixes all.
+    """
 
     per_task: int = 40
+    sides: int = 1
     seed: int = 0
     size: int = 224
     skipped: Counter[str] = field(default_factory=Counter, compare=False)
@@ -87,8 +91,10 @@ class MetaWorld:
                     continue
                 if scene.attempt.colour:
                     pictures.paint(bench.task.painted, scene.attempt.colour)
-                frames = pictures.frames(scene.rollout, scene.steps, view=scene.view)
-                yield self.described(index, scene, media=encode_mp4(frames, fps=FPS))
+                for side in range(self.sides if self.split(index) == "train" else 1):
+                    view = self._view(index, side) if side else scene.view
+                    frames = pictures.frames(scene.rollout, scene.steps, view=view)
+                    yield self.described(index, scene, media=encode_mp4(frames, fps=FPS), side=side)
         finally:
             pictures.close()
 
@@ -113,12 +119,17 @@ class MetaWorld:
                 return Scene(attempt=attempt, view=view, rollout=rollout, steps=_steps(rollout, outcome))
         return None
 
-    def described(self, index: int, scene: Scene, *, media: bytes) -> Sample:
-        """The sample of a scene with its words; `media` is the encoded clip."""
-        wording = Wording(scene.attempt, np.random.default_rng([self.seed, index, 6]))
-        told = wording.told(truth_first=index % 2 == 0)
+    def _view(self, index: int, side: int) -> View:
+        """Another side of a training attempt than the one that its scene is drawn with."""
+        return draw_view(np.random.default_rng([self.seed, index, 5, side]), TRAIN_VIEWS, look_at=_LOOK_AT)
+
+    def described(self, index: int, scene: Scene, *, media: bytes, side: int = 0) -> Sample:
+        """The sample of a scene with its words; `media` is the encoded clip, seen from the `side` of that number."""
+        drawn = [self.seed, index, 6, side] if side else [self.seed, index, 6]
+        wording = Wording(scene.attempt, np.random.default_rng(drawn))
+        told = wording.told(truth_first=(index + side) % 2 == 0)
         return Sample(
-            key=f"metaworld-{index:06d}",
+            key=f"metaworld-{index:06d}" + (f"-side-{side}" if side else ""),
             media=media,
             extension="mp4",
             captions=told.captions,

@@ -13,7 +13,7 @@ from vljepa.data.corpora.shapes import Shapes
 
 _LIGHT = (Openstax, Grocery, Openclipart, FluentPictures, Gcompris, Shapes, Scenes, FluentClips, Camera)
 # Known without building them: they need the extra `corpus`, which only those who build them must have.
-SIMULATED = ("physics", "metaworld", "people")
+SIMULATED = ("physics", "sequences", "metaworld", "people")
 NAMES = (*(source.name for source in _LIGHT), *SIMULATED)
 
 
@@ -33,5 +33,11 @@ def _simulated() -> dict[str, Corpus]:
     from vljepa.data.corpora.metaworld import MetaWorld
     from vljepa.data.corpora.people import People
     from vljepa.data.corpora.physics import Physics
+    from vljepa.data.corpora.sequences import Sequences
 
-    return {"physics": Physics(), "metaworld": MetaWorld(per_task=80), "people": People(total=6000)}
+    return {
+        "physics": Physics(),
+        "sequences": Sequences(),
+        "metaworld": MetaWorld(per_task=80, sides=3),
+        "people": People(total=12000),
+    }

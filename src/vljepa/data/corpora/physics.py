@@ -67,14 +67,14 @@ class Physics:
     def sample(self, index: int) -> Sample:
         """The sample of one scene, rendered."""
         scene = self.scene(index)
-        frames = _renderer(self.size).frames(scene.take, view=scene.view, shadows=scene.shadows)
+        frames = renderer(self.size).frames(scene.take, view=scene.view, shadows=scene.shadows)
         return self.described(index, scene, media=mp4_from_frames(frames))
 
     def shot(self, index: int, *, num_frames: int) -> bytes:
         """The scene of a number in slow motion: an MP4 with that many frames from the first of its clip to the last."""
         scene = self.scene(index)
         take = slowed(scene.take, num_frames=num_frames)
-        return mp4_from_frames(_renderer(self.size).frames(take, view=scene.view, shadows=scene.shadows))
+        return mp4_from_frames(renderer(self.size).frames(take, view=scene.view, shadows=scene.shadows))
 
     def scene(self, index: int) -> Scene:
         """The scene of a number, which alone tells family and split and seeds all that is drawn."""
@@ -130,7 +130,7 @@ def draw_view(
 
 
 @lru_cache(maxsize=1)
-def _renderer(size: int) -> Renderer:
+def renderer(size: int) -> Renderer:
     """One for the process: making an OpenGL context costs as much as rendering several clips."""
     return Renderer(size)
 

@@ -126,9 +126,15 @@ class Layout:
         seen = self.view.project(centres)
         return seen, sizes / (2 * HALF_FIELD * seen[..., 2])
 
+    def seen(
+        self, centres: Float[np.ndarray, "time thing 3"]
+    ) -> tuple[Float[np.ndarray, "time thing 3"], Float[np.ndarray, "time thing"]]:
+        """Where in the picture the actors are (as `View.project` tells it), and their radii as shares of its width."""
+        return self._seen(centres, np.array([thing.radius for thing in self.cast.things[: centres.shape[1]]]))
+
     def in_picture(self, centres: Float[np.ndarray, "time thing 3"]) -> bool:
         """Whether all actors are in the picture all the time; who comes or goes need not be."""
-        seen, radii = self._seen(centres, np.array([thing.radius for thing in self.cast.things[: centres.shape[1]]]))
+        seen, radii = self.seen(centres)
         first = 1 if self.cast.verb in OFFSTAGE else 0
         return bool((_margin(seen) > 0.95 * radii)[:, first:].all())
 

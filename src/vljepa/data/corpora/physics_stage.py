@@ -211,24 +211,36 @@ class Take:
 
     def reversed(self) -> "Take":
         """The same recording played backwards."""
-        back = slice(None, None, -1)
+        return self._part(slice(None, None, -1))
+
+    def until(self, frame: int) -> "Take":
+        """The recording without that frame and those after it."""
+        return self._part(slice(frame))
+
+    def _part(self, part: slice) -> "Take":
         return Take(
             model=self.model,
-            poses=self.poses[back],
-            centres=self.centres[back],
-            tilt=self.tilt[back],
-            touched=self.touched[back],
+            poses=self.poses[part],
+            centres=self.centres[part],
+            tilt=self.tilt[part],
+            touched=self.touched[part],
         )
 
 
-def simulate(model: Any, velocity: Sequence[float], brake: Callable[[Any], None] | None = None) -> Take:
+def simulate(
+    model: Any,
+    velocity: Sequence[float],
+    brake: Callable[[Any], None] | None = None,
+    *,
+    num_frames: int = NUM_FRAMES,
+) -> Take:
     """Let physics run from the given joint velocities (free bodies first); `brake` may change it every 25 ms."""
     data = mujoco.MjData(model)
     data.qvel[: len(velocity)] = velocity
     poses: list[Float[np.ndarray, "position"]] = []
     touched: list[bool] = []
     contact = False
-    for step in range((NUM_FRAMES - 1) * STEPS_PER_FRAME + 1):
+    for step in range((num_frames - 1) * STEPS_PER_FRAME + 1):
         if step % STEPS_PER_FRAME == 0:
             poses.append(data.qpos.copy())
             touched.append(contact)

@@ -45,14 +45,14 @@ def _rolling(thing: Thing, heading: float) -> tuple[float, tuple[float, float, f
     return thing.lying_height, lying(heading + math.pi / 2), ""
 
 
-def _mover(thing: Thing, place: tuple[float, float], heading: float) -> Placed:
-    height, orientation, physics = _rolling(thing, heading)
-    return Placed(
-        thing=thing, position=(*place, height), orientation=orientation, free=True, physics=f'{physics} density="2500"'
-    )
+def mover(thing: Thing, place: tuple[float, float], heading: float) -> Placed:
+    """A thing that rolls (a cube: slides) along `heading` when it is launched."""
+    height, turned, physics = _rolling(thing, heading)
+    physics += ' density="2500"'
+    return Placed(thing=thing, position=(*place, height), orientation=turned, free=True, physics=physics)
 
 
-def _launch(thing: Thing, heading: float, speed: float) -> list[float]:
+def launch(thing: Thing, heading: float, speed: float) -> list[float]:
     """Linear velocity (world) and angular velocity (own axes) of a thing that rolls or slides along `heading`.
 
     A lying thing turns about its own long axis; that axis points 90 degrees left of its heading, as its spin does.
@@ -75,11 +75,11 @@ def moves(layout: Layout) -> Scene | None:
         heading, length = view.yaw(sight if way == "away from the camera" else sight + math.pi), rng.uniform(1.0, 1.8)
     x, y = view.ground(right, depth)
     start = (x - math.cos(heading) * length / 2, y - math.sin(heading) * length / 2)
-    actor = _mover(thing, start, heading)
+    actor = mover(thing, start, heading)
     end = (2 * x - start[0], 2 * y - start[1], actor.position[2])
     if not layout.fits((actor.position, end)):
         return None
-    take = simulate(layout.model([actor]), _launch(thing, heading, length / DURATION))
+    take = simulate(layout.model([actor]), launch(thing, heading, length / DURATION))
     scene = layout.scene(take, [actor])
     return scene if layout.in_picture(take.centres) and went(scene.picture_path(0)) == way else None
 
@@ -131,14 +131,14 @@ def hits(layout: Layout) -> Scene | None:
     middle, depth = rng.uniform(-0.3, 0.3) * view.half_width, rng.uniform(-0.4, 0.6)
     x, y = view.ground(middle, depth)
     dx, dy = math.cos(heading) * gap / 2, math.sin(heading) * gap / 2
-    pushed = _mover(second, (x + dx, y + dy), heading)
-    actors = [_mover(first, (x - dx, y - dy), heading), replace(pushed, physics=pushed.physics.replace("2500", "900"))]
+    pushed = mover(second, (x + dx, y + dy), heading)
+    actors = [mover(first, (x - dx, y - dy), heading), replace(pushed, physics=pushed.physics.replace("2500", "900"))]
     if not layout.fits((actors[0].position,) * 2, (actors[1].position,) * 2):
         return None
     model = layout.model(actors)
     free_way = gap - first.radius - second.radius
     if cast.verb == "hits":
-        take = simulate(model, _launch(first, heading, free_way / rng.uniform(0.5, 0.8)))
+        take = simulate(model, launch(first, heading, free_way / rng.uniform(0.5, 0.8)))
     else:
         take = _braked(model, first, heading, free_way - rng.uniform(0.1, 0.3))
     scene = layout.scene(take, actors)
@@ -154,7 +154,7 @@ def _braked(model: Any, thing: Thing, heading: float, length: float) -> Take:
         if data.time > cruise:
             data.qvel[:6] *= math.exp(-rate * SUBSTEPS * TIME_STEP)
 
-    return simulate(model, _launch(thing, heading, speed), brake)
+    return simulate(model, launch(thing, heading, speed), brake)
 
 
 def _collided(scene: Scene, sign: int) -> str:
@@ -247,8 +247,8 @@ def passes(layout: Layout) -> Scene | None:
     stand = Placed(
         thing=second, position=(*view.ground(middle, depth), second.height), orientation=upright(rng.uniform(0, 6))
     )
-    actors = [_mover(first, start, heading), stand]
-    take = simulate(layout.model(actors), _launch(first, heading, length / DURATION))
+    actors = [mover(first, start, heading), stand]
+    take = simulate(layout.model(actors), launch(first, heading, length / DURATION))
     scene = layout.scene(take, actors)
     side = layout.sign * (scene.picture_path(0)[:, 0] - scene.picture_path(1)[:, 0])
     depths = scene.picture_path(0)[:, 2] - scene.picture_path(1)[:, 2]
@@ -290,8 +290,8 @@ def comes(layout: Layout) -> Scene | None:
     outside = view.ground(layout.sign * (edge + 1.5 * thing.radius + rng.uniform(0.0, 0.2)), depth)
     offset = np.array(inside) - np.array(outside)
     heading, length = math.atan2(offset[1], offset[0]), float(np.linalg.norm(offset))
-    actor = _mover(thing, outside, heading)
-    take = simulate(layout.model([actor]), _launch(thing, heading, length / DURATION))
+    actor = mover(thing, outside, heading)
+    take = simulate(layout.model([actor]), launch(thing, heading, length / DURATION))
     take = take.reversed() if cast.verb == "goes out of view" else take
     scene = layout.scene(take, [actor])
     across = layout.sign * (scene.picture_path(0)[:, 0] - 0.5)
