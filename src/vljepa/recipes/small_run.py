@@ -217,13 +217,13 @@ class SmallRun:
         self._fit("texts", self._only_the_decoder(), self._texts)
 
     def describe(self) -> None:
-        """Y-Decoder in the aligned space: texts in turn with what the Predictor says of training items."""
+        """Y-Decoder in the aligned space: what the Predictor says of training items, and a share of texts."""
         settings, started = self.settings, self.started
 
         def draw(step: int) -> tuple[Tensor, Tokens]:
-            if step % 2:
+            if np.random.default_rng([settings.seed, step, 3]).random() < settings.texts_share:
                 return self._texts(step)
-            rows = draw_rows(self.examples, count=settings.text_rows, seed=settings.seed + 77, step=step // 2)
+            rows = draw_rows(self.examples, count=settings.text_rows, seed=settings.seed + 77, step=step)
             rows = rows[own_share(len(rows))]
             return predicted_batch(self.model, rows, started.query_tokenizer, started.decoder_tokenizer, self.dtype)
 

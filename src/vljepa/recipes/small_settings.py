@@ -37,6 +37,7 @@ class SmallSettings:
     `space`: whether a run that goes on from a model keeps its Y-Encoder, or begins with the published one anew and
     turns what was trained to it. `blend`: how far the Predictor of such a run goes the straight way from what it began
     with to what it has learned, 1 for all of it; less keeps more of what it knew (Wortsman et al. 2022).
+    `texts_share`: of the steps on predictions, how many are on texts' own embeddings (an ablation: none says most).
     """
 
     model: VLJEPASettings = field(default_factory=small_size)
@@ -106,6 +107,7 @@ class SmallSettings:
             loop=LoopSettings(steps=350, save_every=50), mix={}, optim=OptimSettings(rate=3e-4, clip=1.0)
         )
     )
+    texts_share: float = 0.25
     target_tokens: int = 32
     text_rows: int = 64
     sentences: float = 0.35
