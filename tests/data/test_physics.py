@@ -13,11 +13,11 @@ pytest.importorskip("mujoco")
 
 import av
 
-from vljepa.data.corpora.physics import TEST_CAMERAS, TRAIN_CAMERAS, Physics, draw_view
+from vljepa.data.corpora.physics import TEST_CAMERAS, TRAIN_CAMERAS, Physics, draw_view, slowed
 from vljepa.data.corpora.physics_cast import FAMILIES, backwards, draw_cast
 from vljepa.data.corpora.physics_questions import questions
 from vljepa.data.corpora.physics_scene import Scene
-from vljepa.data.corpora.physics_stage import COLOURS, FRAME_RATE, NUM_FRAMES, Renderer, slowed
+from vljepa.data.corpora.physics_stage import COLOURS, FRAME_RATE, NUM_FRAMES, Renderer
 from vljepa.data.corpora.physics_stories import direct, went
 from vljepa.data.corpora.physics_verbs import VERBS
 from vljepa.data.corpora.physics_words import COUNTS, Wording, plain

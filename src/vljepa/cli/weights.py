@@ -1,4 +1,4 @@
-"""`vljepa weights`: list, import, export and check the weights of others and of model folders."""
+"""`vljepa weights`: list, import, export, average and check the weights of others and of model folders."""
 
 from argparse import ArgumentParser, Namespace
 from importlib import import_module
@@ -7,6 +7,7 @@ ACTS = {
     "list": "what can be imported, and from where",
     "import": "published weights into a model folder",
     "export": "a model folder's weights under their published names",
+    "mean": "the mean of models that began alike, such as the seeds of one run",
     "check": "whether a model folder still computes what it computed when it was saved",
 }
 

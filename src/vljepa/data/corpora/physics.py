@@ -19,7 +19,7 @@ from vljepa.data.corpora.corpus import check_part, split_in_block
 from vljepa.data.corpora.physics_cast import FAMILIES, Cast, backwards
 from vljepa.data.corpora.physics_questions import questions
 from vljepa.data.corpora.physics_scene import Scene
-from vljepa.data.corpora.physics_stage import FRAME_RATE, LOOK_AT_HEIGHT, Renderer, View, slowed
+from vljepa.data.corpora.physics_stage import FRAME_RATE, LOOK_AT_HEIGHT, Renderer, Take, View, perform
 from vljepa.data.corpora.physics_stories import direct
 from vljepa.data.corpora.physics_words import Wording
 from vljepa.data.packages import Package
@@ -127,6 +127,14 @@ def draw_view(
         low, high = ranges[int(rng.integers(len(ranges)))]
         drawn[quantity] = float(rng.uniform(low, high))
     return View(**drawn, look_at=look_at)
+
+
+def slowed(take: Take, *, num_frames: int) -> Take:
+    """The take in more frames than were recorded, on the straight way from each recorded pose to the next."""
+    recorded = np.arange(len(take.poses))
+    wanted = np.linspace(0, recorded[-1], num_frames)
+    poses = [np.interp(wanted, recorded, joint) for joint in take.poses.T]
+    return perform(take.model, np.stack(poses, axis=-1) if poses else np.zeros((num_frames, 0)))
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ import importlib
 import math
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
@@ -218,13 +218,8 @@ class Take:
         return self._part(slice(frame))
 
     def _part(self, part: slice) -> "Take":
-        return Take(
-            model=self.model,
-            poses=self.poses[part],
-            centres=self.centres[part],
-            tilt=self.tilt[part],
-            touched=self.touched[part],
-        )
+        kept = {name: getattr(self, name)[part] for name in ("poses", "centres", "tilt", "touched")}
+        return replace(self, **kept)
 
 
 def simulate(
@@ -275,14 +270,6 @@ def perform(
     if touched is None:
         touched = np.zeros(len(poses), dtype=bool)
     return Take(model=model, poses=poses, centres=np.array(centres), tilt=np.array(tilt), touched=touched)
-
-
-def slowed(take: Take, *, num_frames: int) -> Take:
-    """The take in more frames than were recorded, on the straight way from each recorded pose to the next."""
-    recorded = np.arange(len(take.poses))
-    wanted = np.linspace(0, recorded[-1], num_frames)
-    poses = [np.interp(wanted, recorded, joint) for joint in take.poses.T]
-    return perform(take.model, np.stack(poses, axis=-1) if poses else np.zeros((num_frames, 0)))
 
 
 @lru_cache(maxsize=1)
