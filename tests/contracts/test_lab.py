@@ -17,7 +17,7 @@ from vljepa.data.corpora.physics import Physics
 from vljepa.data.corpora.sequences import Sequences
 from vljepa.types import Sample
 
-FROZEN = "8decef716191cabff3c823d622054cce3205dd140f7ca45cf2e691875898ddac"
+FROZEN = "3c687112616b99887cfb5fe795a5fba18d847cfe66db82b8e64702d504780598"
 
 
 def first_samples() -> Iterator[Sample]:

@@ -8,6 +8,7 @@ import pytest
 
 pytest.importorskip("mujoco")
 
+from vljepa.data.corpora.lab_states import frames_of
 from vljepa.data.corpora.physics_scene import Scene
 from vljepa.data.corpora.physics_stage import NUM_FRAMES
 from vljepa.data.corpora.sequences import Sequences
@@ -39,13 +40,15 @@ def of_family(played: list[tuple[Story, Scene]], family: str) -> list[tuple[Stor
     return [pair for pair in played if pair[0].family == family]
 
 
-def test_a_number_gives_the_same_bytes_and_words_each_time() -> None:
+def test_a_number_gives_the_same_words_and_pictures_each_time() -> None:
     source = Sequences(total=3, size=64)
     first = list(source.samples(0, {}))
-    assert list(source.samples(0, {})) == first and [one.key for one in first] == [
-        f"sequences-{n:06d}" for n in range(3)
-    ]
-    assert next(Sequences(total=1, size=64, seed=1).samples(0, {})).media != first[0].media
+    assert [one.key for one in first] == [f"sequences-{number:06d}" for number in range(3)]
+    for one, other in zip(first, source.samples(0, {}), strict=True):
+        assert replace(one, media=b"") == replace(other, media=b"")
+        # The encoder's bytes are its own affair: what it was given is what counts.
+        assert np.abs(frames_of(one.media).astype(int) - frames_of(other.media)).mean() < 2
+    assert next(Sequences(total=1, size=64, seed=1).samples(0, {})).captions != first[0].captions
     with pytest.raises(ValueError, match="no part 1"):
         next(source.samples(1, {}))
 
