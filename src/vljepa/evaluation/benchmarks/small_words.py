@@ -41,11 +41,13 @@ def captioned(
     nearest = nearest_captions(held_out, predicted, bank=bank)
     references = [item.captions for item in items]
     corpus = reference_corpus("references of the same clips", references)
+    bank = cider_d(nearest, references, corpus=corpus).score
     cider = Row(
         name=f"captions of {name}, CIDEr-D",
         score=cider_d(said, references, corpus=corpus).score,
         num_items=len(items),
-        baselines={"nearest training caption": cider_d(nearest, references, corpus=corpus).score},
+        baselines={"nearest training caption": bank},
+        floor=bank,
         unit="CIDEr-D",
         protocol="query-free prediction, best of eight beams by fidelity; IDF over the references of the same clips",
     )
@@ -54,6 +56,7 @@ def captioned(
         score=sum(fidelities) / len(fidelities),
         num_items=len(items),
         baselines={},
+        floor=0.7,
         unit="cosine",
         protocol="cosine between the prediction and the decoded caption encoded again",
     )
