@@ -39,5 +39,5 @@ def _simulated() -> dict[str, Corpus]:
         "physics": Physics(),
         "sequences": Sequences(),
         "metaworld": MetaWorld(per_task=80, sides=3),
-        "people": People(total=9000),
+        "people": People(total=7500),
     }
