@@ -120,6 +120,9 @@ def test_what_is_no_medium_is_named(tmp_path: Path) -> None:
     for call in (lambda: media_kind(path), lambda: read_clip(path, num_frames=1)):
         with pytest.raises(MediaError, match=r"notes\.txt is not a video that can be read .* convert it to MP4"):
             call()
+    picture = path.rename(tmp_path / "notes.JPG")
+    with pytest.raises(MediaError, match=r"notes\.JPG is not a picture that can be read .* convert it to PNG"):
+        media_kind(picture)
     with pytest.raises(MediaError, match=r"absent\.mp4: there is no such file: check the path"):
         media_kind(tmp_path / "absent.mp4")
     with pytest.raises(MediaError, match="empty"):

@@ -24,6 +24,8 @@ _DEMUXERS = (
 FRONT_INDEX = "send MPEG-TS, Matroska, or an MP4 whose index comes first (ffmpeg -movflags faststart)"
 _CAMERA = re.compile(r"camera:(.*)|/dev/video(\d+)")
 _DEVICES = Path("/dev")
+# Who named a file so meant a picture, whatever it holds.
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 _TIMEOUT_SECONDS = 20.0
 
 
@@ -120,6 +122,8 @@ def _why_unreadable(source: Path | bytes) -> str:
     head = source[:12] if isinstance(source, bytes) else _head(source)
     if head[4:8] in (b"ftyp", b"moov", b"mdat"):
         return "is an MP4 whose index is missing, so it was cut short: copy, download or record it again"
+    if isinstance(source, Path) and source.suffix.lower() in _PICTURES:
+        return "is not a picture that can be read (damaged, cut short, or another kind of file): convert it to PNG"
     return "is not a video that can be read (damaged, cut short, or another kind of file): convert it to MP4"
 
 
