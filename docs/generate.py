@@ -8,7 +8,6 @@ import contextlib
 import io
 import json
 import os
-import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,26 +22,9 @@ REPORT = ROOT / "reports" / "small.json"
 TRIPLETS = ROOT / "reports" / "sugarcrepe.json"
 SELECTIVE = ROOT / "reports" / "selective.json"
 STATES = ROOT / "reports" / "states.json"
-SEEDS = ROOT / "reports" / "seeds"
 COMPARED = ROOT / "reports" / "compare.json"
 ABLATED = ROOT / "reports" / "ablations.json"
-# Student's t for an interval of 95 % of a mean of so many seeds.
-STUDENT = {2: 12.71, 3: 4.303, 4: 3.182, 5: 2.776}
 UNFITTED = "not calibrated"
-# The rows that say most in short, for which the seeds' scores are shown beside each other.
-HEADLINES = (
-    "unseen pictures <-> captions, R@10",
-    "photographs <-> descriptions, R@10",
-    "ImageNet samples named among 1000",
-    "animated emoji, unseen names, R@10",
-    "physics questions: mean of 7 kinds",
-    "questions about sequences: order",
-    "questions about sequences: next",
-    "actions of people, top-1",
-    "questions about people: pair",
-    "actions of the robot arm, top-1",
-    "questions about the robot arm: pair",
-)
 # Of the ways that `evaluate selective` compares, those that the README shows, by name.
 WAYS = {
     "uniform, mean": "at even steps",
@@ -128,21 +110,6 @@ def by_group(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, A
 def is_question(row: Mapping[str, Any]) -> bool:
     """Whether a row is one kind of questions about something; a mean over kinds is none."""
     return "questions" in row["name"] and ": " in row["name"] and ": mean of" not in row["name"]
-
-
-def seeds_table(reports: Sequence[Mapping[str, Any]], shipped: Mapping[str, Any]) -> str:
-    """Headline rows of each seed's last stretch: the mean, the interval of the seeds, and the model in the box."""
-    scores = [{row["name"]: row["score"] for row in report["rows"]} for report in reports]
-    in_the_box = {row["name"]: row["score"] for row in shipped["rows"]}
-    lines = ["| what | seeds | mean | interval of 95 % | in the box |", "|---|---|---|---|---|"]
-    for name in HEADLINES:
-        found = [some[name] for some in scores]
-        mean = sum(found) / len(found)
-        spread = statistics.stdev(found) * STUDENT[len(found)] / len(found) ** 0.5
-        each = ", ".join(f"{100 * score:.1f}" for score in found)
-        interval = f"{100 * (mean - spread):.1f} to {100 * (mean + spread):.1f}"
-        lines.append(f"| {name} | {each} | {100 * mean:.1f} | {interval} | **{100 * in_the_box[name]:.1f}** |")
-    return "\n".join(lines)
 
 
 def states_table(report: Mapping[str, Any], *, shipped: str) -> str:
@@ -265,7 +232,6 @@ def model_card(report: Mapping[str, Any]) -> str:
     table = tables(report, whole=True).replace("(reports/", "(../../../../reports/")
     for mark, content in (
         ("SCORES", table),
-        ("SEEDS", seeds_table([json.loads(path.read_text()) for path in sorted(SEEDS.glob("*.json"))], report)),
         ("EXAMPLES", examples_table(report)),
         ("PROTOCOLS", protocols),
         ("RECEIPT", receipt),

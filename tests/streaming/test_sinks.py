@@ -47,6 +47,15 @@ def test_json_lines_hold_every_event(tmp_path: Path):
     assert "Bär" in lines[0]
 
 
+def test_a_name_that_is_no_text_is_written_and_read_back(tmp_path: Path):
+    event: dict[str, Any] = {"event": "clip", "path": b"k\xf6ln.mp4".decode(errors="surrogateescape")}
+    sink = JsonLines(tmp_path / "a.jsonl")
+    sink.put(event)
+    sink.close()
+    assert json.loads((tmp_path / "a.jsonl").read_text(encoding="utf-8")) == event
+    assert server_sent(event).encode()
+
+
 def test_server_sent_events_name_their_kind():
     text = server_sent(EVENTS[0])
     kind, data, *rest = text.split("\n")

@@ -1,15 +1,13 @@
 """What a verb says: results on standard output, everything else on standard error; files whole or not at all."""
 
-import json
 import os
-import re
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-_HALF_CHARACTERS = re.compile("[\ud800-\udfff]")
+from vljepa.json_line import json_line
 
 
 def say(line: str) -> None:
@@ -18,10 +16,8 @@ def say(line: str) -> None:
 
 
 def say_json(value: Any) -> None:
-    """One JSON object on one line; letters of all scripts as they are, no NaN."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    # Bytes of file names that are no text: as JSON writes half characters, so that a reader gets the name back.
-    print(_HALF_CHARACTERS.sub(lambda half: f"\\u{ord(half[0]):04x}", text), flush=True)
+    """One JSON object on one line."""
+    print(json_line(value), flush=True)
 
 
 def note(line: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from vljepa.data.errors import name_of
-from vljepa.streaming.sinks import json_text
+from vljepa.json_line import json_line
 from vljepa.streaming.watch import Event
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Mqtt:
     def put(self, event: Event) -> None:
         """Hand an event over; returns at once."""
         self._given += 1
-        info = self._client.publish(f"{self._topic}/{event['event']}", json_text(event), qos=_AT_LEAST_ONCE)
+        info = self._client.publish(f"{self._topic}/{event['event']}", json_line(event), qos=_AT_LEAST_ONCE)
         if info.rc == self._queue_full:
             self._lost += 1
             self._reason = "too many were waiting for it"

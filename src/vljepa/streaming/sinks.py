@@ -1,11 +1,11 @@
 """Where events go: files that grow with them (JSON lines, SubRip, WebVTT), and their form as server-sent events."""
 
-import json
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, TextIO
 
+from vljepa.json_line import json_line
 from vljepa.streaming.watch import Event
 
 # A subtitle that is gone at once cannot be read: the one of a stream of a single frame stays this long.
@@ -60,7 +60,7 @@ class JsonLines(_EventFile):
 
     def text(self, event: Event) -> str:
         """The event with a line's end."""
-        return f"{json_text(event)}\n"
+        return f"{json_line(event)}\n"
 
 
 class SubRip(_EventFile):
@@ -89,14 +89,9 @@ class WebVtt(_EventFile):
         return f"{_span(event, decimal='.')}\n{caption}\n\n"
 
 
-def json_text(event: Event) -> str:
-    """An event as JSON on one line: letters of all scripts as they are, no NaN."""
-    return json.dumps(event, ensure_ascii=False, allow_nan=False)
-
-
 def server_sent(event: Event) -> str:
     """An event as a server-sent event: its kind as the type that browsers listen for, all of it as JSON data."""
-    return f"event: {event['event']}\ndata: {json_text(event)}\n\n"
+    return f"event: {event['event']}\ndata: {json_line(event)}\n\n"
 
 
 def _is_told(event: Event) -> bool:

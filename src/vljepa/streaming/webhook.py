@@ -9,7 +9,7 @@ from urllib.error import HTTPError
 from urllib.request import Request
 
 from vljepa.data.errors import name_of
-from vljepa.streaming.sinks import json_text
+from vljepa.json_line import json_line
 from vljepa.streaming.watch import Event
 from vljepa.streaming.web import is_web_address, opener, sendable
 
@@ -83,7 +83,7 @@ class Webhook:
                     return
                 continue
             try:
-                self._deliver(json_text(event).encode())
+                self._deliver(json_line(event).encode())
             except Exception as error:  # whatever was wrong with this one, those after it get their chance
                 self._reason = f"{type(error).__name__}: {error}"
 
