@@ -111,17 +111,17 @@ def draw_story(rng: np.random.Generator, family: Family) -> tuple[Story, tuple[T
 
     if family == "wave":
         row = tuple(replace(thing(), large=False) for _ in range(_ROW))
-        row = tuple(replace(one, shape=row[0].shape) for one in row) if rng.random() < 0.5 else row
+        row = tuple(replace(each, shape=row[0].shape) for each in row) if rng.random() < 0.5 else row
         first, then = ((0, 1), (1, 2), (3, 2), (2, 1))[int(rng.integers(4))]
         deeds = (Deed(row[first], "jumps"), Deed(row[then], "jumps"))
         return Story(family=family, deeds=deeds, following=row[2 * then - first], row=row), ()
     if family == "order":
         alone = rng.random() < 0.25
-        first = thing()
-        second = first if alone else thing()
+        one = thing()
+        other = one if alone else thing()
         verbs = _two_deeds(rng) if alone else [str(rng.choice(DEEDS)) for _ in range(2)]
         others = tuple(thing() for _ in range(int(rng.integers(0, 3 if alone else 2))))
-        return Story(family=family, deeds=(Deed(first, verbs[0]), Deed(second, verbs[1]))), others
+        return Story(family=family, deeds=(Deed(one, verbs[0]), Deed(other, verbs[1]))), others
     goes = Deed(thing(), f"goes to the {rng.choice(['left', 'right'])}")
     if family == "leave":
         return Story(family=family, deeds=(goes,)), tuple(thing() for _ in range(int(rng.integers(0, 3))))

@@ -41,13 +41,13 @@ def captioned(
     nearest = nearest_captions(held_out, predicted, bank=bank)
     references = [item.captions for item in items]
     corpus = reference_corpus("references of the same clips", references)
-    bank = cider_d(nearest, references, corpus=corpus).score
+    of_the_bank = cider_d(nearest, references, corpus=corpus).score
     cider = Row(
         name=f"captions of {name}, CIDEr-D",
         score=cider_d(said, references, corpus=corpus).score,
         num_items=len(items),
-        baselines={"nearest training caption": bank},
-        floor=bank,
+        baselines={"nearest training caption": of_the_bank},
+        floor=of_the_bank,
         unit="CIDEr-D",
         protocol="query-free prediction, best of eight beams by fidelity; IDF over the references of the same clips",
     )
