@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from vljepa import runtime
 from vljepa.runtime import choose_device, compute_dtype, has_bfloat16_units, has_fused_kernels
 
 CPU = torch.device("cpu")
@@ -21,6 +22,18 @@ def test_kernels_are_fused_on_avx512_alone(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda name=capability: name)
         assert has_fused_kernels(torch.float32) is wanted
         assert not has_fused_kernels(torch.float16)
+
+
+@pytest.mark.parametrize(
+    ("name", "amx", "wanted"), [("Intel Xeon", False, False), ("Intel Xeon", True, True), ("AMD EPYC", False, True)]
+)
+def test_bfloat16_counts_on_intel_only_with_amx(
+    monkeypatch: pytest.MonkeyPatch, name: str, amx: bool, wanted: bool
+) -> None:
+    monkeypatch.setattr("torch.ops.mkldnn._is_mkldnn_bf16_supported", lambda: True)
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: True)
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"cpu_name": name, "amx_bf16": amx})
+    assert runtime._has_bfloat16_on_cpu.__wrapped__() is wanted
 
 
 def test_an_unknown_device_is_refused() -> None:

@@ -11,14 +11,19 @@ from typing import ClassVar
 import numpy as np
 
 from vljepa.data.corpora.corpus import check_part, split_in_block
-from vljepa.data.corpora.physics import TEST_CAMERAS, TRAIN_CAMERAS, draw_view, mp4_from_frames, renderer
+from vljepa.data.corpora.physics import (
+    CLIPS_A_PART,
+    TEST_CAMERAS,
+    TRAIN_CAMERAS,
+    draw_view,
+    mp4_from_frames,
+    renderer,
+)
 from vljepa.data.corpora.physics_scene import Scene
 from vljepa.data.corpora.sequences_stories import FAMILIES, Story, direct
 from vljepa.data.corpora.sequences_words import Wording
 from vljepa.data.packages import Package
 from vljepa.types import Sample, Split
-
-CLIPS_A_PART = 500
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class Wording:
         (one, first), (other, then) = ((name(deed.thing), deed.verb) for deed in story.deeds)
         if one == other:
             return [
-                f"a {one} {first}, then it {then}".replace("a orange", "an orange"),
+                f"{with_a(one)} {first}, then it {then}",
                 f"the {one} first {first} and then {then}",
                 f"{with_a(one)} {first} and after that {then}",
                 f"a video of {with_a(one)} that {first} before it {then}",
@@ -124,7 +124,7 @@ class Wording:
                 told.append(replace(story, deeds=tuple(self._other_verb(deed) for deed in story.deeds)))
         elif (other := story.backwards()) is not None:
             told.append(other)
-        thing = self.story.deeds[0].thing
+        thing = story.deeds[0].thing
         used = {one.colour for one in self._everything()}
         strange = replace(thing, colour=self.any_of([colour for colour in COLOURS if colour not in used]))
         deeds = tuple(replace(deed, thing=strange) if deed.thing == thing else deed for deed in story.deeds)
@@ -133,9 +133,9 @@ class Wording:
 
     def _other_verb(self, deed: Deed) -> Deed:
         opposite = BACKWARDS[deed.verb]
-        return replace(
-            deed, verb=opposite if opposite != deed.verb else self.any_of([v for v in DEEDS if v != deed.verb])
-        )
+        if opposite == deed.verb:
+            opposite = self.any_of([verb for verb in DEEDS if verb != deed.verb])
+        return replace(deed, verb=opposite)
 
     def _everything(self) -> list[Thing]:
         story = self.story
@@ -166,13 +166,12 @@ class Wording:
         one, other = name(first.thing), name(then.thing)
         if one == other:
             what = (f"it {first.verb}", f"it {then.verb}")
-            sides = (f"does the {one} {{}} before it {{}}?",)
-            own = [
-                self._chosen(_WHAT_FIRST, *what[:1], what[1:], kind="order"),
-                self._chosen(_WHAT_LAST, *what[1:], what[:1], kind="order"),
+            verbs = ((first.verb, then.verb), (then.verb, first.verb))
+            return [
+                self._chosen(_WHAT_FIRST, what[0], what[1:], kind="order"),
+                self._chosen(_WHAT_LAST, what[1], what[:1], kind="order"),
+                *self._yes_no([f"does the {one} {_base(a)} before it {b}?" for a, b in verbs], truth_first),
             ]
-            pairs = [sides[0].format(_base(a), b) for a, b in ((first.verb, then.verb), (then.verb, first.verb))]
-            return [*own, *self._yes_no(pairs, truth_first)]
         what = (f"the {one} {first.verb}", f"the {other} {then.verb}")
         asked = [
             self._chosen(_FIRST, f"the {one}", [f"the {other}"], kind="order"),
