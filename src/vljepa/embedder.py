@@ -39,8 +39,8 @@ CANDIDATES = 8
 class Embedder:
     """The four parts of one model folder, ready to use; not for several threads at once, unless they hold `lock`."""
 
-    def __init__(self, bundle: Bundle, *, device: torch.device | None = None) -> None:
-        self.bundle = bundle
+    def __init__(self, bundle: Bundle, *, device: torch.device | None = None, exact: bool = False) -> None:
+        self.bundle, self.exact = bundle, exact
         self.lock: AbstractContextManager[Any] = RLock()
         self.device = device or torch.device("cpu")
         self._model = bundle.model.to(self.device).eval().requires_grad_(False)
@@ -60,13 +60,14 @@ class Embedder:
     ) -> "Embedder":
         """Open a model folder, or the shipped model for None, or only those of its parts that are needed.
 
-        Without a `dtype` a big model takes bfloat16, others the number format that the device is fast in.
+        Without a `dtype` a big model takes bfloat16, others the number format that the device is fast in, which may be
+        8 bits for the X-Encoder (`exact` is for those who make an Embedder themselves and want it in the weights' own).
         WeightsError for a folder that is missing or incomplete; ValueError for a device that is not here.
         """
         chosen = choose_device(device)
         opened = shipped_folder() if folder is None else folder
-        dtype = opening_dtype(opened, chosen) if dtype is None else dtype
-        return cls(load_folder(opened, dtype=dtype, device=chosen, parts=parts), device=chosen)
+        bundle = load_folder(opened, dtype=dtype or opening_dtype(opened, chosen), device=chosen, parts=parts)
+        return cls(bundle, device=chosen, exact=dtype is not None)
 
     @property
     def name(self) -> str:
@@ -110,8 +111,10 @@ class Embedder:
     @torch.inference_mode()
     def frame_features(self, frames: UInt8[Tensor, "frame 3 height width"]) -> Float[Tensor, "frame kept"]:
         """What the X-Encoder keeps of each frame by itself; streams compute it once for all windows of a frame."""
+        encoder = self._model.x_encoder
+        look = encoder.features if self.exact else encoder.quick_features
         parts = [
-            self._model.x_encoder.features(self.bundle.processor.pixels(some.to(self.device)))
+            look(self.bundle.processor.pixels(some.to(self.device)))
             for some in torch.split(frames, frames_at_once(self.device, FRAMES_AT_ONCE))
         ]
         return torch.cat(parts)

@@ -65,9 +65,10 @@ class Item:
 
 
 def encoder_fingerprint(x_encoder: XEncoder, processor: Processor, num_frames: int, kind: RowType = "float16") -> str:
-    """Twelve digits that change with the encoder's weights, the preprocessing, the frames or the number type."""
+    """Twelve digits that change with the encoder's weights, the preprocessing, the frames or a number type."""
     digest = hashlib.sha256(f"{fingerprint(x_encoder.settings)} {processor.to_json()} {num_frames}".encode())
     digest.update(b"" if kind == "float16" else kind.encode())  # float16 was the only one once
+    digest.update(b"in 8 bits" if x_encoder.in_eight_bits else b"")
     for name, weight in sorted(x_encoder.network.state_dict().items()):
         digest.update(name.encode() + weight.float().cpu().numpy().tobytes())
     return digest.hexdigest()[:12]
@@ -230,7 +231,7 @@ def frame_features(
     """Features of prepared frames, a bounded number at a time; nothing is learned through them."""
     device = next(network.parameters()).device
     some_at_once = frames.split(frames_at_once(device, BATCH_FRAMES))
-    parts = [network.features(processor.pixels(some.to(device))).cpu() for some in some_at_once]
+    parts = [network.quick_features(processor.pixels(some.to(device))).cpu() for some in some_at_once]
     return torch.cat(parts)
 
 

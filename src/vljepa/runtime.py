@@ -46,6 +46,11 @@ def has_fused_kernels(dtype: torch.dtype) -> bool:
     return dtype == torch.float32 or (dtype == torch.bfloat16 and _has_bfloat16_on_cpu())
 
 
+def has_int8_kernels() -> bool:
+    """Whether oneDNN's kernels for numbers of 8 bits are here, with units that add their products without overflow."""
+    return has_fused_kernels(torch.float32) and torch.cpu._is_vnni_supported()
+
+
 @cache
 def _has_bfloat16_on_cpu() -> bool:
     """AMX, or AVX-512 BF16 of another maker than Intel: without AMX Intel's does half of what float32 does in a second.

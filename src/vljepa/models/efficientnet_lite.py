@@ -31,10 +31,15 @@ NUM_CLASSES = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class EfficientNetLiteSettings:
-    """Multipliers of the family: Lite0 is (1.0, 1.0), Lite2 is (1.1, 1.2)."""
+    """Multipliers of the family: Lite0 is (1.0, 1.0), Lite2 is (1.1, 1.2).
+
+    `ranges`: the largest magnitude that each block gives, for computing in 8 bits (`models/eight_bit.py`); none are
+    told of a network that is to be computed in the format of its weights everywhere.
+    """
 
     width: float = 1.0
     depth: float = 1.0
+    ranges: tuple[float, ...] = ()
 
     @property
     def middle_channels(self) -> int:
@@ -101,6 +106,7 @@ class EfficientNetLite(nn.Module):
 
     def __init__(self, settings: EfficientNetLiteSettings) -> None:
         super().__init__()
+        self.settings = settings
         self.stem = SameConvolution(3, STEM_CHANNELS, kernel=3, stride=2, relu6=True)
         blocks: list[nn.Module] = []
         channels = STEM_CHANNELS

@@ -1,12 +1,13 @@
 """VL-JEPA: the four parts together (paper, section 2). Tensors in, tensors out; strings live outside."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vljepa.models.lite_encoder import LiteEncoderSettings
 from vljepa.models.predictor import Predictor, PredictorSettings
 from vljepa.models.x_encoders import XEncoderSettings, x_encoder
 from vljepa.models.y_decoder import NoYDecoder, YDecoder, YDecoderSettings
@@ -33,6 +34,14 @@ class VLJEPASettings:
             raise ValueError(f"the X-Encoder's tokens have {told} numbers, and predictor.visual_width is {wanted}")
         if self.predictor.shared != self.y_encoder.shared:
             raise ValueError("predictor.shared and y_encoder.shared differ: both sides meet in one space")
+
+
+def without_ranges(settings: VLJEPASettings) -> VLJEPASettings:
+    """The same model with an X-Encoder that is computed in the format of its weights everywhere."""
+    if not isinstance(settings.x_encoder, LiteEncoderSettings):
+        return settings
+    network = replace(settings.x_encoder.network, ranges=())
+    return replace(settings, x_encoder=replace(settings.x_encoder, network=network))
 
 
 class VLJEPA(nn.Module):

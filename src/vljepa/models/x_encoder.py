@@ -53,6 +53,15 @@ class XEncoder(nn.Module):
         """What is kept of each frame by itself, in float32."""
         raise NotImplementedError
 
+    @property
+    def in_eight_bits(self) -> bool:
+        """Whether `quick_features` computes in numbers of 8 bits: this machine can, and the network is made for it."""
+        return False
+
+    def quick_features(self, pixels: Float[Tensor, "frame 3 height width"]) -> Float[Tensor, "frame kept"]:
+        """`features` in the number format that is fastest here, for those who only look; they may differ by some %."""
+        return self.features(pixels)
+
     def tokens(self, frames: Float[Tensor, "batch time kept"]) -> Float[Tensor, "batch token wide"]:
         """Visual tokens from kept frames."""
         raise NotImplementedError

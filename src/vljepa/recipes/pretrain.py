@@ -222,7 +222,16 @@ class PretrainRun:
         if learns and self._exact:
             network.float().load_state_dict(self._exact)
             self._exact = {}
+            self._forget_ranges()
         network.requires_grad_(learns)
+
+    def _forget_ranges(self) -> None:
+        """What was measured of the published network says nothing of one that learns."""
+        encoder = self.model.x_encoder
+        if isinstance(encoder, LiteEncoder):
+            encoder.network.settings = replace(encoder.network.settings, ranges=())
+            encoder.settings = replace(encoder.settings, network=encoder.network.settings)
+            self.model.settings = replace(self.model.settings, x_encoder=encoder.settings)
 
     def finish(self) -> Path:
         """Write the model folder and the run's report, on the first rank; the calibration is that of the beginning."""

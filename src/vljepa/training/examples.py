@@ -15,7 +15,7 @@ from torch import Tensor
 from vljepa.data.asking import CAPTION_QUERIES, LABEL_QUERIES, one_of
 from vljepa.data.collate import Example
 from vljepa.features import Features, Item
-from vljepa.types import Told
+from vljepa.types import Question, Told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,9 @@ class ExampleSettings:
     the sample's own questions; `kind_weight`: how much oftener a kind of them is asked; `backwards`: share of clips
     that are played backwards, where it is known what is true of them then; `photographs`: sources that class rows take
     features from; `twins`: share of caption rows that bring another wording of their target, for a `twin_weight`;
-    `states`: share of clips that are described from their first and last frame, as a pair of states is seen (4.3)."""
+    `states`: share of clips that are described from their first and last frame, as a pair of states is seen (4.3);
+    `beside`: share of own questions that another one of the same kind goes with, about the same frames but answered
+    otherwise, so that nothing but what is asked tells the two answers apart."""
 
     negatives: int = 1
     drop_features: float = 0.1
@@ -38,6 +40,7 @@ class ExampleSettings:
     photographs: tuple[str, ...] = ("openstax", "grocery")
     twins: float = 0.0
     states: float = 0.0
+    beside: float = 0.0
 
 
 class Examples:
@@ -95,9 +98,15 @@ class Examples:
         with_query = group.endswith("questions")
         weights = self._weights[id(items), with_query]
         chosen = random.choice(len(items), size=min(count, len(items)), replace=False, p=weights)
-        return [self._row(items[place], random, with_query=with_query, plainest=plainest) for place in chosen]
+        rows: list[Example] = []
+        for place in chosen:
+            rows += self._rows_of(items[place], random, with_query=with_query, plainest=plainest)
+            if len(rows) >= count:
+                break
+        return rows[:count]
 
-    def _row(self, item: Item, random: np.random.Generator, *, with_query: bool, plainest: bool) -> Example:
+    def _rows_of(self, item: Item, random: np.random.Generator, *, with_query: bool, plainest: bool) -> list[Example]:
+        """One row; two where a question brings another."""
         frames = self.features.frames(item, int(random.integers(len(item.views))))
         if random.random() < self.settings.drop_features and not with_query:
             frames = frames.clone()
@@ -107,7 +116,7 @@ class Examples:
         if item.backwards is not None and random.random() < self.settings.backwards:
             told, frames = item.backwards, frames.flip(0)
         if with_query:
-            return replace(self._asked(told, frames, random), key=item.key)
+            return [replace(example, key=item.key) for example in self._asked(told, frames, random)]
         if self.settings.states and len(frames) > 1 and random.random() < self.settings.states:
             frames = ends(frames)
         wrong = random.permutation(len(told.negatives))[: self.settings.negatives]
@@ -115,9 +124,9 @@ class Examples:
         target = told.captions[0] if plainest else one_of(told.captions, random)
         others = [text for text in told.captions if text != target] if self.settings.twins else []
         twin = one_of(others, random) if others and random.random() < self.settings.twins else ""
-        return Example(frames=frames, query="", target=target, negatives=negatives, key=item.key, twin=twin)
+        return [Example(frames=frames, query="", target=target, negatives=negatives, key=item.key, twin=twin)]
 
-    def _asked(self, item: Item | Told, frames: Tensor, random: np.random.Generator) -> Example:
+    def _asked(self, item: Item | Told, frames: Tensor, random: np.random.Generator) -> list[Example]:
         """A question of the sample's own mostly, kinds by their weights; else the order to name or to describe it."""
         draw = random.random()
         own = self.settings.own_questions
@@ -127,12 +136,14 @@ class Examples:
             kind = kinds[int(random.choice(len(kinds), p=weights / weights.sum()))]
             some = [question for question in item.questions if question.kind == kind]
             question = some[int(random.integers(len(some)))]
-            wrong = [text for text in question.candidates if text != question.answer]
-            kept = tuple(wrong[i] for i in random.permutation(len(wrong))[:7])
-            return Example(frames=frames, query=question.query, target=question.answer, negatives=kept)
+            both = [question]
+            if self.settings.beside and random.random() < self.settings.beside:
+                others = [other for other in some if other.answer != question.answer]
+                both += [others[int(random.integers(len(others)))]] if others else []
+            return [_own(question, frames, random) for question in both]
         if item.label and draw < (1 + own) / 2:
-            return Example(frames=frames, query=one_of(LABEL_QUERIES, random), target=item.label)
-        return Example(frames=frames, query=one_of(CAPTION_QUERIES, random), target=one_of(item.captions, random))
+            return [Example(frames=frames, query=one_of(LABEL_QUERIES, random), target=item.label)]
+        return [Example(frames=frames, query=one_of(CAPTION_QUERIES, random), target=one_of(item.captions, random))]
 
     def _class_row(self, random: np.random.Generator) -> Example:
         """A picture that nobody took: what the classifier might say of a class, on features that say something else.
@@ -167,6 +178,13 @@ class Examples:
         dealt = torch.zeros_like(posterior)
         dealt[likeness.argsort(descending=True)] = posterior.sort(descending=True).values
         return dealt
+
+
+def _own(question: Question, frames: Tensor, random: np.random.Generator) -> Example:
+    """The question with up to seven of its wrong answers."""
+    wrong = [text for text in question.candidates if text != question.answer]
+    kept = tuple(wrong[i] for i in random.permutation(len(wrong))[:7])
+    return Example(frames=frames, query=question.query, target=question.answer, negatives=kept)
 
 
 def ends(frames: Float[Tensor, "time kept"]) -> Float[Tensor, "time kept"]:

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from vljepa.models.lite_encoder import lite
-from vljepa.models.vljepa import VLJEPA, VLJEPASettings
+from vljepa.models.vljepa import VLJEPA, VLJEPASettings, without_ranges
 from vljepa.text import Tokenizer, TokenizerSettings
 from vljepa.weights.convert import (
     efficientnet_lite,
@@ -82,7 +82,9 @@ def start_trained(settings: VLJEPASettings, folder: Path) -> Started:
     if own.y_decoder is None or bundle.untrained:
         raise ValueError(f"{folder} lacks trained parts: the recipe small goes on from a whole model")
     settings = replace(settings, y_decoder=own.y_decoder)
-    if replace(own, predictor=replace(own.predictor, classes=settings.predictor.classes)) != settings:
+    # An older model tells no opinion, and no ranges of the X-Encoder, which is the published one.
+    alike = replace(own, predictor=replace(own.predictor, classes=settings.predictor.classes))
+    if without_ranges(alike) != without_ranges(settings):
         raise ValueError(f"the model in {folder} has another shape than this run's settings: see model.* of both")
     model = VLJEPA(settings)
     state = model.state_dict() | bundle.model.state_dict()  # an older model knows of no opinion

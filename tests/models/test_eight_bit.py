@@ -1,0 +1,136 @@
+"""The network in 8 bits gives what the same rounding gives in float64, whichever frames go together."""
+
+import copy
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tests.conftest import tiny_bundle
+from torch import Tensor
+from torch.nn import functional
+
+from vljepa.embedder import Embedder
+from vljepa.features import encoder_fingerprint
+from vljepa.models.efficientnet_lite import EfficientNetLiteSettings, InvertedBottleneck, SameConvolution
+from vljepa.models.eight_bit import EightBit
+from vljepa.models.lite_encoder import LiteEncoder, LiteEncoderSettings
+from vljepa.models.sizes import small
+from vljepa.runtime import has_int8_kernels
+
+pytestmark = pytest.mark.skipif(not has_int8_kernels(), reason="a processor without kernels for 8 bits")
+RANGE = 40.0
+
+
+def pixels(frames: int = 5, side: int = 64) -> Tensor:
+    """Whole numbers from 0 to 255, as the published processor turns them."""
+    drawn = torch.randint(0, 256, (frames, 3, side, side), generator=torch.Generator().manual_seed(3))
+    return (drawn.float() - 127) / 128
+
+
+@pytest.fixture
+def encoder() -> LiteEncoder:
+    """Lite0 with drawn weights, of which every ReLU6 lets something through and cuts something off."""
+    torch.manual_seed(0)
+    made = LiteEncoder(LiteEncoderSettings(network=EfficientNetLiteSettings(ranges=(RANGE,) * 16)))
+    for module in made.network.modules():
+        if isinstance(module, SameConvolution):
+            wide = module.weight[0].numel()
+            module.weight.normal_(std=(2.0 if module.relu6 else 1.0) / wide**0.5)
+            module.bias.normal_(std=1.0)  # type: ignore[union-attr]
+    return made
+
+
+def rounded(layer: SameConvolution, x: Tensor) -> Tensor:
+    """The layer in float64 with its weights on 255 levels."""
+    exact = copy.deepcopy(layer).double()
+    step = exact.weight.abs().amax((1, 2, 3), keepdim=True) / 127
+    exact.weight.copy_((exact.weight / step).round() * step)
+    return exact(x)
+
+
+def on_levels(x: Tensor, step: float, low: int, high: int) -> Tensor:
+    return (x / step).round().clamp(low, high) * step
+
+
+def by_hand(encoder: LiteEncoder, x: Tensor) -> tuple[Tensor, Tensor]:
+    """What `EightBit.maps` is to give."""
+    network = encoder.network
+    x = on_levels(rounded(network.stem, x.double()), 6 / 255, 0, 255)
+    for number, block in enumerate(network.blocks, 1):
+        assert isinstance(block, InvertedBottleneck)
+        y = x
+        for layer in (block.expand, block.depthwise):
+            if isinstance(layer, SameConvolution):
+                y = on_levels(rounded(layer, y), 6 / 255, 0, 255)
+        y = rounded(block.project, y) + (x if block.residual else 0)
+        x = on_levels(y, RANGE / 127, -128, 127)
+        if number == network.middle:
+            middle = x
+    return on_levels(rounded(network.head, x), 6 / 255, 0, 255), middle
+
+
+@pytest.mark.parametrize("side", [64, 50])
+def test_it_is_the_network_with_rounded_numbers(encoder: LiteEncoder, side: int) -> None:
+    x = pixels(2, side)
+    found = EightBit().maps(encoder.network, x)
+    for ours, wanted, step in zip(found, by_hand(encoder, x), (6 / 255, RANGE / 127), strict=True):
+        # A sum that lies between two levels may fall to either side, and what follows from it too.
+        off = (ours.double() - wanted).abs() / step
+        assert wanted.std() > 5 * step and off.median() < 0.01
+        assert (off < 0.5).double().mean() > 0.8 and off.mean() < 0.5
+
+
+def test_frames_do_not_change_each_other(encoder: LiteEncoder) -> None:
+    x = pixels()
+    together = EightBit().maps(encoder.network, x)
+    eight = EightBit()
+    alone = [eight.maps(encoder.network, frame[None]) for frame in x]
+    for place in range(2):
+        assert torch.equal(together[place], torch.cat([maps[place] for maps in alone]))
+
+
+def test_a_weight_that_changes_is_taken_anew(encoder: LiteEncoder) -> None:
+    eight, x = EightBit(), pixels(2)
+    before = eight.maps(encoder.network, x)[0]
+    assert eight._kept is not None and torch.equal(eight.maps(encoder.network, x)[0], before)
+    kept = eight._kept
+    encoder.network.head.weight.mul_(-1)
+    assert not torch.equal(eight.maps(encoder.network, x)[0], before) and eight._kept is not kept
+    assert torch.equal(eight.maps(encoder.network, x)[0], EightBit().maps(encoder.network, x)[0])
+
+
+def test_who_computes_in_eight_bits(encoder: LiteEncoder) -> None:
+    x = pixels(2)
+    assert encoder.in_eight_bits and not torch.equal(encoder.quick_features(x), encoder.features(x))
+    copied = pickle.loads(pickle.dumps(copy.deepcopy(encoder)))
+    assert torch.equal(copied.quick_features(x), encoder.quick_features(x))
+    copied.network.settings = replace(copied.network.settings, ranges=())
+    assert not copied.in_eight_bits and torch.equal(copied.quick_features(x), copied.features(x))
+    encoder.network.requires_grad_(True)
+    assert not encoder.in_eight_bits and encoder.quick_features(x).requires_grad
+
+
+def test_features_of_both_kinds_are_not_mixed(encoder: LiteEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    processor = tiny_bundle().processor
+    mark = encoder_fingerprint(encoder, processor, 8)
+    monkeypatch.setattr("vljepa.models.eight_bit.has_int8_kernels", lambda: False)
+    assert mark != encoder_fingerprint(encoder, processor, 8)
+
+
+def test_the_shipped_model_sees_nearly_the_same(tmp_path: Path) -> None:
+    """A named number type is taken as it is; without one the X-Encoder may compute in 8 bits."""
+    quick, exact = Embedder.from_folder(), Embedder.from_folder(dtype=torch.float32)
+    assert quick.bundle.model.settings.x_encoder == small().x_encoder
+    coarse = torch.randint(0, 256, (8, 3, 8, 8), generator=torch.Generator().manual_seed(1)).float()
+    frames = functional.interpolate(coarse, size=(224, 224), mode="bicubic").clamp(0, 255).to(torch.uint8)
+    seen, known = quick.frame_features(frames), exact.frame_features(frames)
+    pixels = exact.bundle.processor.pixels(frames)
+    assert torch.equal(known, exact.bundle.model.x_encoder.features(pixels)) and not torch.equal(seen, known)
+    tokens = [one.tokens_from_features(kept[:, None]) for one, kept in ((quick, seen), (exact, known))]
+    end = quick.bundle.model.settings.predictor.visual_width - 1000 - 14
+    alike = functional.cosine_similarity(tokens[0][..., :end].flatten(1), tokens[1][..., :end].flatten(1))
+    assert alike.mean() > 0.97
+    said = [one.predict(token) for one, token in zip((quick, exact), tokens, strict=True)]
+    assert functional.cosine_similarity(*said).mean() > 0.95
