@@ -11,6 +11,7 @@ import torch
 
 from vljepa.features import Features, FeaturesError
 from vljepa.training.examples import Examples, ExampleSettings, ends
+from vljepa.types import Question
 
 CLASSES, CHANNELS, CELLS = 12, 5, 4
 WIDTH = CHANNELS * CELLS + CLASSES
@@ -167,3 +168,26 @@ def test_only_clips_that_are_described_are_shown_as_states(features: Features, m
 
     assert blank("clips", 1.0) == 8 and 0 < blank("clips", 0.5) < 8
     assert blank("clips", 0.0) == blank("pictures", 1.0) == blank("clip-questions", 1.0) == 0
+
+
+def test_questions_that_are_answered_otherwise_stand_beside_each_other(features: Features) -> None:
+    """Each yes comes with a no about the same frames; a kind that is asked once has nothing beside it."""
+    asked = (
+        Question(query="is it red?", answer="yes", candidates=("yes", "no"), kind="yesno"),
+        Question(query="is it blue?", answer="no", candidates=("yes", "no"), kind="yesno"),
+        Question(query="is there a thing?", answer="yes", candidates=("yes", "no"), kind="yesno"),
+        Question(query="which colour?", answer="red", candidates=("red", "blue"), kind="colour"),
+    )
+    features.items = [replace(item, questions=asked, backwards=None) for item in features.items]
+    settings = ExampleSettings(own_questions=1.0, beside=1.0, kind_weight={"colour": 0.2})
+    examples = made(features, settings)
+    rows = examples.rows("picture-questions", count=8, seed=0, step=0)
+    again = examples.rows("picture-questions", count=8, seed=0, step=0)
+    assert len(rows) == 8 and [row.query for row in rows] == [row.query for row in again]
+    pairs = [(one, two) for one, two in zip(rows, rows[1:], strict=False) if one.key == two.key]
+    assert len(pairs) >= 3
+    for one, two in pairs:
+        assert {one.target, two.target} == {"yes", "no"} and torch.equal(one.frames, two.frames)
+        assert one.negatives == (two.target,) and two.negatives == (one.target,)
+    alone = made(features, replace(settings, beside=0.0)).rows("picture-questions", count=8, seed=0, step=0)
+    assert len({row.key for row in alone}) == 8

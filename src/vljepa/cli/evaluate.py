@@ -31,6 +31,9 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--cache", type=Path, metavar="FOLDER", help="downloads and known embeddings (default: ROOT/packages)"
     )
+    parser.add_argument(
+        "--models", type=Path, nargs="+", metavar="FOLDER", help="small-seeds: models that were trained alike"
+    )
     parser.add_argument("--out", type=Path, metavar="F.md", help="write the report as Markdown, too")
     parser.add_argument(
         "--plot", type=Path, metavar="F", help="draw the curves of `small` or `selective` as F.png and F.svg"
@@ -66,16 +69,29 @@ def _command(options: Namespace) -> str:
     parts = ["vljepa", "evaluate", options.benchmark]
     parts += ["--root", str(options.root)] if options.root is not None else []
     parts += ["--embedder", options.embedder] if options.embedder else []
+    parts += ["--models", *map(str, options.models)] if options.models else []
     parts += ["--set", *options.assignments] if options.assignments else []
     return shlex.join(parts)
 
 
 def _report(options: Namespace) -> "Report":
-    from vljepa.evaluation.evaluate import evaluate, public
+    from vljepa.evaluation.evaluate import SEEDS, evaluate, public
 
     cache = options.cache or (options.root / "packages" if options.root is not None else Path("packages"))
     command = _command(options)
     benchmark = public(options.benchmark)
+    if options.benchmark == SEEDS:
+        from vljepa.embedder import Embedder
+        from vljepa.evaluation.benchmarks.small_seeds import evaluate_seeds
+
+        return evaluate_seeds(
+            options.models,
+            options.root,
+            open_folder=lambda folder: Embedder.from_folder(folder, device=options.device),
+            cache=cache,
+            command=command,
+            report=note,
+        )
     if benchmark is None:
         embedder = open_model(options).embedder
         return evaluate(options.benchmark, embedder, root=options.root, cache=cache, command=command, tell=note)
@@ -118,12 +134,27 @@ def _check(options: Namespace, benchmarks: dict[str, str]) -> None:
     if options.benchmark not in benchmarks:
         raise ValueError(f"there is no benchmark {options.benchmark!r}: give one of {known}")
     _check_public(options)
+    _check_seeds(options)
     if options.root is not None and not options.root.is_dir():
         raise ValueError(f"--root {options.root} is no folder: check the path")
     if options.out is not None:
         check_can_write(options.out)
     if options.plot is not None:
         _check_plot(options)
+
+
+def _check_seeds(options: Namespace) -> None:
+    """ValueError where several models are given to a benchmark of one, or one to that of several."""
+    from vljepa.evaluation.evaluate import SEEDS
+
+    if (options.benchmark == SEEDS) != bool(options.models):
+        raise ValueError(f"--models is for {SEEDS}, which needs it: give {SEEDS} two or more model folders with it")
+    if options.benchmark != SEEDS:
+        return
+    if options.model:
+        raise ValueError(f"{SEEDS} measures the models of --models: leave --model out")
+    if options.root is None:
+        raise ValueError(f"{SEEDS} needs its data: give --root with a corpus made by `vljepa prepare`")
 
 
 def _check_public(options: Namespace) -> None:

@@ -66,19 +66,14 @@ def retrieval_row(
     captions = [item.captions[0] for item in items]
     texts = held_out.texts(captions)
     classes = held_out.texts(list(names.names))
-    same = same_captions(captions, captions)
-
-    def both_ways(similarity: Float[Tensor, "item text"]) -> Float[Tensor, "query"]:
-        return (torch.cat([ranks(similarity, same), ranks(similarity.T, same)]) <= 10).double()
-
-    hits = both_ways(held_out.predict(frames, [""] * len(items)) @ texts.T)
+    hits = found_at_ten(held_out, items)
     believed = conse(held_out.posterior(frames), classes) @ centred(texts, classes).T
     learned = functional.normalize(head(held_out.pooled(frames)), dim=-1) @ texts.T
     baselines = {
         "chance": min(1.0, 10 / len(items)),
-        "ConSE": float(both_ways(believed).mean()),
-        "plain head": float(both_ways(learned).mean()),
-        "plain head + ConSE": float(both_ways(learned + believed).mean()),
+        "ConSE": float(_both_ways(believed, captions).mean()),
+        "plain head": float(_both_ways(learned, captions).mean()),
+        "plain head + ConSE": float(_both_ways(learned + believed, captions).mean()),
     }
     interval = bootstrap_interval(hits.float(), seed=0)
     return Row(
@@ -90,6 +85,18 @@ def retrieval_row(
         interval=(interval.low, interval.high),
         protocol=f"recall at 10, mean of both directions, pool {len(items)}, no query, first caption; {unseen}",
     )
+
+
+def found_at_ten(held_out: HeldOut, items: Sequence[Item]) -> Float[Tensor, "query"]:
+    """Whether each item finds its first caption among ten of all, and each caption its item."""
+    predicted = held_out.predict([held_out.frames(item) for item in items], [""] * len(items))
+    captions = [item.captions[0] for item in items]
+    return _both_ways(predicted @ held_out.texts(captions).T, captions)
+
+
+def _both_ways(similarity: Float[Tensor, "item text"], captions: Sequence[str]) -> Float[Tensor, "query"]:
+    same = same_captions(captions, captions)
+    return (torch.cat([ranks(similarity, same), ranks(similarity.T, same)]) <= 10).double()
 
 
 def head_on_training_pictures(held_out: HeldOut) -> torch.nn.Module:
@@ -124,7 +131,7 @@ def emoji_row(held_out: HeldOut, *, pool: int = 100) -> Row:
     )
 
 
-def question_rows(held_out: HeldOut, *, most: int = 4000) -> list[Row]:
+def question_rows(held_out: HeldOut, *, most: int = 4000, ways: Sequence[str] = WAYS) -> list[Row]:
     """Right answers about physical scenes by kind of question, and their mean over what is measured.
 
     Scenes in which one thing comes after the other stand beside them, where the corpus has such.
@@ -135,25 +142,25 @@ def question_rows(held_out: HeldOut, *, most: int = 4000) -> list[Row]:
         ("sequences", "questions about sequences", MEASURED_IN_TIME),
     ):
         items = held_out.items(source)
-        found = answer_rows(held_out, items, name=name, ways=WAYS, unseen="unseen scenes and cameras", most=most)
+        found = answer_rows(held_out, items, name=name, ways=ways, unseen="unseen scenes and cameras", most=most)
         rows += found
         measured += [row for row in found if row.name.endswith(kinds)]
     return [_mean_row(measured), *rows]
 
 
-def picture_question_rows(held_out: HeldOut, *, most: int = 3000) -> list[Row]:
+def picture_question_rows(held_out: HeldOut, *, most: int = 3000, ways: Sequence[str] = ("blind",)) -> list[Row]:
     """Right answers about composed pictures: shapes in looks that training never shows, scenes of unseen things."""
     return [
         row
         for source, unseen in (("shapes", "unseen looks"), ("scenes", "unseen things"))
         if (items := held_out.items(source))
         for row in answer_rows(
-            held_out, items, name=f"questions about {source}", ways=("blind",), unseen=unseen, most=most
+            held_out, items, name=f"questions about {source}", ways=ways, unseen=unseen, most=most
         )
     ]
 
 
-def action_rows(held_out: HeldOut, *, most: int = 4000) -> list[Row]:
+def action_rows(held_out: HeldOut, *, most: int = 4000, ways: Sequence[str] = WAYS) -> list[Row]:
     """What people and the robot arm do: named among all names of the source, then questions by kind."""
     return [
         row
@@ -163,13 +170,15 @@ def action_rows(held_out: HeldOut, *, most: int = 4000) -> list[Row]:
         )
         if (items := held_out.items(source))
         for row in (
-            *label_rows(held_out, source, name=f"actions of {name}, top-1", unseen=unseen),
-            *answer_rows(held_out, items, name=f"questions about {name}", ways=WAYS, unseen=unseen, most=most),
+            *label_rows(held_out, source, name=f"actions of {name}, top-1", unseen=unseen, ways=ways),
+            *answer_rows(held_out, items, name=f"questions about {name}", ways=ways, unseen=unseen, most=most),
         )
     ]
 
 
-def label_rows(held_out: HeldOut, source: str, *, name: str, unseen: str) -> list[Row]:
+def label_rows(
+    held_out: HeldOut, source: str, *, name: str, unseen: str, ways: Sequence[str] = WAYS
+) -> list[Row]:
     """Clips of the source that have a name, named among all names that the source knows; no row where none has."""
     items = [item for item in held_out.items(source) if item.label]
     if not items:
@@ -181,7 +190,7 @@ def label_rows(held_out: HeldOut, source: str, *, name: str, unseen: str) -> lis
         way: torch.tensor(
             [names[int((texts @ row).argmax())] == item.label for row, item in zip(predicted, items, strict=True)]
         ).double()
-        for way, predicted in _seen(held_out, [held_out.frames(item) for item in items], [query] * len(items), WAYS)
+        for way, predicted in _seen(held_out, [held_out.frames(item) for item in items], [query] * len(items), ways)
     }
     frequent = max(sum(item.label == one for item in items) for one in names)
     baselines = {"chance": 1 / len(names), "the most frequent": frequent / len(items)}
@@ -189,7 +198,7 @@ def label_rows(held_out: HeldOut, source: str, *, name: str, unseen: str) -> lis
         name=name,
         score=float(right["score"].mean()),
         num_items=len(items),
-        baselines=baselines | {way: float(right[way].mean()) for way in WAYS},
+        baselines=baselines | {way: float(right[way].mean()) for way in ways},
         floor=NAMED.get(source),
         interval=_interval(right["score"]),
         protocol=f'named among {len(names)}, asked "{query}"; {unseen}',
