@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vljepa import runtime
-from vljepa.runtime import choose_device, compute_dtype, has_bfloat16_units, has_fused_kernels
+from vljepa.runtime import choose_device, compute_dtype, has_bfloat16_units, has_fused_kernels, has_int8_kernels
 
 CPU = torch.device("cpu")
 
@@ -22,6 +22,17 @@ def test_kernels_are_fused_on_avx512_alone(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda name=capability: name)
         assert has_fused_kernels(torch.float32) is wanted
         assert not has_fused_kernels(torch.float16)
+
+
+def test_eight_bits_want_units_that_add_without_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without VNNI two products are added in 16 bits, which is not enough for them."""
+    monkeypatch.setattr("vljepa.runtime.has_fused_kernels", lambda dtype: True)
+    for there in (True, False):
+        monkeypatch.setattr("torch.cpu._is_vnni_supported", lambda found=there: found)
+        assert has_int8_kernels() is there
+    monkeypatch.setattr("vljepa.runtime.has_fused_kernels", lambda dtype: False)
+    monkeypatch.setattr("torch.cpu._is_vnni_supported", lambda: True)
+    assert not has_int8_kernels()
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def _free_gigabytes() -> float | None:
 def _torch(name: str) -> Iterator[Check]:
     import torch
 
-    from vljepa.runtime import choose_device, compute_dtype, has_bfloat16_units, num_cores
+    from vljepa.runtime import choose_device, compute_dtype, has_bfloat16_units, has_int8_kernels, num_cores
 
     yield Check(
         name="torch", ok=True, found=f"{torch.__version__}, {torch.get_num_threads()} threads, {num_cores()} cores"
@@ -105,6 +105,8 @@ def _torch(name: str) -> Iterator[Check]:
     units = "there are units for it" if has_bfloat16_units(device) else "no units for it"
     computes = str(compute_dtype(device)).removeprefix("torch.")
     yield Check(name="bfloat16", ok=True, found=f"{units}: the model computes in {computes}")
+    looks = "8 bits" if device.type == "cpu" and has_int8_kernels() else computes
+    yield Check(name="8 bits", ok=True, found=f"the shipped model's X-Encoder looks in {looks}")
 
 
 def _gpu(number: int) -> str:
