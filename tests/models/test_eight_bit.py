@@ -91,6 +91,13 @@ def test_frames_do_not_change_each_other(encoder: LiteEncoder) -> None:
         assert torch.equal(together[place], torch.cat([maps[place] for maps in alone]))
 
 
+def test_frames_of_another_size_get_the_padding_that_they_need(encoder: LiteEncoder) -> None:
+    eight = EightBit()
+    for side in (64, 50, 64):
+        x = pixels(2, side)
+        assert torch.equal(eight.maps(encoder.network, x)[1], EightBit().maps(encoder.network, x)[1])
+
+
 def test_a_weight_that_changes_is_taken_anew(encoder: LiteEncoder) -> None:
     eight, x = EightBit(), pixels(2)
     before = eight.maps(encoder.network, x)[0]

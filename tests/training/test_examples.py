@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -184,7 +185,7 @@ def test_questions_that_are_answered_otherwise_stand_beside_each_other(features:
     rows = examples.rows("picture-questions", count=8, seed=0, step=0)
     again = examples.rows("picture-questions", count=8, seed=0, step=0)
     assert len(rows) == 8 and [row.query for row in rows] == [row.query for row in again]
-    pairs = [(one, two) for one, two in zip(rows, rows[1:], strict=False) if one.key == two.key]
+    pairs = [(one, two) for one, two in pairwise(rows) if one.key == two.key]
     assert len(pairs) >= 3
     for one, two in pairs:
         assert {one.target, two.target} == {"yes", "no"} and torch.equal(one.frames, two.frames)

@@ -29,7 +29,7 @@ class EightBit:
     """
 
     def __init__(self) -> None:
-        self._kept: tuple[_Marks, _Network] | None = None
+        self._kept: tuple[torch.Size, _Marks, _Network] | None = None
 
     def __reduce__(self) -> tuple[type["EightBit"], tuple[()]]:
         return EightBit, ()
@@ -50,10 +50,11 @@ class EightBit:
     ) -> tuple[Float[Tensor, "batch channel rows columns"], Float[Tensor, "batch middle rows2 columns2"]]:
         """What `EfficientNetLite.maps` gives, in float32 and up to rounding."""
         kept = self._kept  # once: another thread may put its own there meanwhile
+        size = pixels.shape[1:]  # padding depends on it
         marks = [(layer.weight.detach(), layer.weight._version) for layer in _convolutions(network)]
-        if kept is None or not _same(kept[0], marks):
-            kept = self._kept = (marks, _Network(network, pixels.shape))
-        return kept[1](pixels)
+        if kept is None or kept[0] != size or not _same(kept[1], marks):
+            kept = self._kept = (size, marks, _Network(network, pixels.shape))
+        return kept[2](pixels)
 
 
 # What is kept holds on to the weights it was made of, so that nothing else can come to lie in their memory.
