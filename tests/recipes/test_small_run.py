@@ -1,5 +1,6 @@
 """The recipe `small` from its first stage to a model folder: a tiny model that goes on, on real sources' samples."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -19,6 +20,7 @@ from vljepa.recipes.small_run import SmallRun
 from vljepa.recipes.small_settings import SmallSettings
 from vljepa.training.record import read_metrics
 from vljepa.training.run_folder import keep_settings
+from vljepa.types import Tokens
 from vljepa.weights.calibration import Calibration
 from vljepa.weights.folder import load_folder
 from vljepa.weights.start import PublishedFiles, start_trained
@@ -183,3 +185,20 @@ def test_a_blend_without_a_model_to_go_on_from_is_refused(
 ) -> None:
     with pytest.raises(SettingsError, match="no model that the run goes on from"):
         SmallRun(corpus, tmp_path, settings=replace(settings(), blend=0.5), ingredients=ingredients, device="cpu")
+
+
+def test_a_share_of_the_y_decoders_last_steps_is_on_texts(
+    corpus: Path, ingredients: Ingredients, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: dict[str, Callable[[int], tuple[torch.Tensor, Tokens]]] = {}
+    said = Tokens(ids=torch.zeros(1, 1, dtype=torch.long), mask=torch.ones(1, 1, dtype=torch.bool))
+    monkeypatch.setattr(SmallRun, "_fit", lambda run, name, objective, draw: drawn.update({name: draw}))
+    monkeypatch.setattr(SmallRun, "_texts", lambda run, step: (torch.ones(1), said))
+    monkeypatch.setattr("vljepa.recipes.small_run.predicted_batch", lambda *given: (torch.zeros(1), said))
+    for share in (0.0, 0.3, 1.0):
+        few = settings(f"texts_share={share}")
+        run = SmallRun(corpus, tmp_path, settings=few, ingredients=ingredients, model=tiny_folder, device="cpu")
+        run.look()
+        run.describe()
+        of_texts = sum(float(drawn["predictions"](step)[0]) for step in range(300)) / 300
+        assert of_texts == pytest.approx(share, abs=0.06 if 0 < share < 1 else 0)

@@ -154,9 +154,7 @@ def picture_question_rows(held_out: HeldOut, *, most: int = 3000, ways: Sequence
         row
         for source, unseen in (("shapes", "unseen looks"), ("scenes", "unseen things"))
         if (items := held_out.items(source))
-        for row in answer_rows(
-            held_out, items, name=f"questions about {source}", ways=ways, unseen=unseen, most=most
-        )
+        for row in answer_rows(held_out, items, name=f"questions about {source}", ways=ways, unseen=unseen, most=most)
     ]
 
 
@@ -176,9 +174,7 @@ def action_rows(held_out: HeldOut, *, most: int = 4000, ways: Sequence[str] = WA
     ]
 
 
-def label_rows(
-    held_out: HeldOut, source: str, *, name: str, unseen: str, ways: Sequence[str] = WAYS
-) -> list[Row]:
+def label_rows(held_out: HeldOut, source: str, *, name: str, unseen: str, ways: Sequence[str] = WAYS) -> list[Row]:
     """Clips of the source that have a name, named among all names that the source knows; no row where none has."""
     items = [item for item in held_out.items(source) if item.label]
     if not items:
