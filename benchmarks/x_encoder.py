@@ -24,6 +24,7 @@ from vljepa.embedder import Embedder
 from vljepa.models import x_encoder
 from vljepa.models.efficientnet_lite import SameConvolution
 from vljepa.models.lite_encoder import LiteEncoder, lite
+from vljepa.models.x_encoder import ToPixels
 
 FRAMES, SIDE, ROUNDS = 32, 224, 5
 AT_ONCE = (1, 2, 4, 8, 16, 32)
@@ -45,9 +46,10 @@ def spent(call: Callable[[], object]) -> float:
     return 1e3 * (time.process_time() - begin) / FRAMES
 
 
-def speed(encoder: LiteEncoder) -> None:
+def speed(encoder: LiteEncoder, to_pixels: ToPixels) -> None:
     """Print the table."""
-    pixels = torch.randn(FRAMES, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
+    drawn = torch.randint(0, 256, (FRAMES, 3, SIDE, SIDE), generator=torch.Generator().manual_seed(0))
+    frames, pixels = drawn.to(torch.uint8), (drawn.float() - 127) / 128
     print(f"{encoder.network.classifier.weight.dtype}, {torch.get_num_threads()} threads")
     print(
         f"{'at once':>8} {'8 bits ms':>10} {'ours ms':>8} {'plainly ms':>11} {'plainly/ours':>13} {'ours/8 bits':>12}"
@@ -55,10 +57,12 @@ def speed(encoder: LiteEncoder) -> None:
     for number in AT_ONCE:
         quick, ours, plain = [], [], []
         with mock.patch.object(x_encoder, "CPU_FRAMES", number):
-            encoder.quick_features(pixels)
+            encoder.quick_features(frames, to_pixels)
             encoder.features(pixels)
             for _ in range(ROUNDS):
-                quick.append(spent(lambda: encoder.quick_features(pixels)) if encoder.in_eight_bits else math.nan)
+                quick.append(
+                    spent(lambda: encoder.quick_features(frames, to_pixels)) if encoder.in_eight_bits else math.nan
+                )
                 ours.append(spent(lambda: encoder.features(pixels)))
                 with mock.patch.object(SameConvolution, "forward", plainly):
                     plain.append(spent(lambda: encoder.features(pixels)))
@@ -71,7 +75,7 @@ def ranges(embedder: Embedder, encoder: LiteEncoder, folder: Path) -> None:
     """Print each block's largest magnitude over the folder's pictures, and what 8 bits change."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix in (".jpg", ".png", ".webp"))
     frames = torch.cat([embedder.squares(embedder.clip(path)) for path in paths])
-    pixels = embedder.bundle.processor.pixels(frames)
+    to_pixels = embedder.bundle.processor.pixels
     most = [0.0] * len(encoder.network.blocks)
 
     def note(place: int) -> Callable[[object, object, Tensor], None]:
@@ -81,18 +85,19 @@ def ranges(embedder: Embedder, encoder: LiteEncoder, folder: Path) -> None:
         return hook
 
     hooks = [block.register_forward_hook(note(place)) for place, block in enumerate(encoder.network.blocks)]
-    exact = encoder.features(pixels)
+    exact = encoder.features(to_pixels(frames))
     for hook in hooks:
         hook.remove()
     print(f"{len(paths)} pictures; the blocks give at most {[round(value) for value in most]}")
     if encoder.in_eight_bits:
+        quick = encoder.quick_features(frames, to_pixels)
         classes, cells = encoder.classes, encoder.settings.cells**2
         sides = [
             ((kept[:, :-classes].unflatten(1, (cells, -1)) - encoder.mean) * encoder.scale).flatten(1)
-            for kept in (encoder.quick_features(pixels), exact)
+            for kept in (quick, exact)
         ]
         alike = functional.cosine_similarity(*sides).mean()
-        same = (encoder.quick_features(pixels)[:, -classes:].argmax(1) == exact[:, -classes:].argmax(1)).float().mean()
+        same = (quick[:, -classes:].argmax(1) == exact[:, -classes:].argmax(1)).float().mean()
         print(f"features in 8 bits: cosine {alike:.4f} with the others', the same class in {100 * same:.1f} %")
 
 
@@ -107,7 +112,7 @@ def main() -> None:
         if options.ranges:
             ranges(embedder, encoder, options.ranges)
         else:
-            speed(encoder)
+            speed(encoder, embedder.bundle.processor.pixels)
 
 
 if __name__ == "__main__":

@@ -111,13 +111,11 @@ class Embedder:
     @torch.inference_mode()
     def frame_features(self, frames: UInt8[Tensor, "frame 3 height width"]) -> Float[Tensor, "frame kept"]:
         """What the X-Encoder keeps of each frame by itself; streams compute it once for all windows of a frame."""
-        encoder = self._model.x_encoder
-        look = encoder.features if self.exact else encoder.quick_features
-        parts = [
-            look(self.bundle.processor.pixels(some.to(self.device)))
-            for some in torch.split(frames, frames_at_once(self.device, FRAMES_AT_ONCE))
-        ]
-        return torch.cat(parts)
+        encoder, pixels = self._model.x_encoder, self.bundle.processor.pixels
+        some_at_once = [some.to(self.device) for some in frames.split(frames_at_once(self.device, FRAMES_AT_ONCE))]
+        if self.exact:
+            return torch.cat([encoder.features(pixels(some)) for some in some_at_once])
+        return torch.cat([encoder.quick_features(some, pixels) for some in some_at_once])
 
     @torch.inference_mode()
     def tokens_from_features(self, features: Float[Tensor, "batch time kept"]) -> Float[Tensor, "batch token width"]:

@@ -231,7 +231,7 @@ def frame_features(
     """Features of prepared frames, a bounded number at a time; nothing is learned through them."""
     device = next(network.parameters()).device
     some_at_once = frames.split(frames_at_once(device, BATCH_FRAMES))
-    parts = [network.quick_features(processor.pixels(some.to(device))).cpu() for some in some_at_once]
+    parts = [network.quick_features(some.to(device), processor.pixels).cpu() for some in some_at_once]
     return torch.cat(parts)
 
 

@@ -1,6 +1,7 @@
 """The network in 8 bits gives what the same rounding gives in float64, whichever frames go together."""
 
 import copy
+import json
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -15,18 +16,24 @@ from vljepa.embedder import Embedder
 from vljepa.features import encoder_fingerprint
 from vljepa.models.efficientnet_lite import EfficientNetLiteSettings, InvertedBottleneck, SameConvolution
 from vljepa.models.eight_bit import EightBit
-from vljepa.models.lite_encoder import LiteEncoder, LiteEncoderSettings
+from vljepa.models.lite_encoder import LiteEncoder, LiteEncoderSettings, lite
 from vljepa.models.sizes import small
 from vljepa.runtime import has_int8_kernels
+from vljepa.weights.convert import WeightsError
+from vljepa.weights.folder import load_folder, save_folder
 
 pytestmark = pytest.mark.skipif(not has_int8_kernels(), reason="a processor without kernels for 8 bits")
 RANGE = 40.0
 
 
-def pixels(frames: int = 5, side: int = 64) -> Tensor:
-    """Whole numbers from 0 to 255, as the published processor turns them."""
-    drawn = torch.randint(0, 256, (frames, 3, side, side), generator=torch.Generator().manual_seed(3))
-    return (drawn.float() - 127) / 128
+def seen(number: int = 5, side: int = 64) -> Tensor:
+    drawn = torch.randint(0, 256, (number, 3, side, side), generator=torch.Generator().manual_seed(3))
+    return drawn.to(torch.uint8)
+
+
+def pixels(frames: Tensor) -> Tensor:
+    """As the published processor makes them."""
+    return (frames.float() - 127) / 128
 
 
 @pytest.fixture
@@ -73,9 +80,9 @@ def by_hand(encoder: LiteEncoder, x: Tensor) -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize("side", [64, 50])
 def test_it_is_the_network_with_rounded_numbers(encoder: LiteEncoder, side: int) -> None:
-    x = pixels(2, side)
+    x = seen(2, side)
     found = EightBit().maps(encoder.network, x)
-    for ours, wanted, step in zip(found, by_hand(encoder, x), (6 / 255, RANGE / 127), strict=True):
+    for ours, wanted, step in zip(found, by_hand(encoder, pixels(x)), (6 / 255, RANGE / 127), strict=True):
         # A sum that lies between two levels may fall to either side, and what follows from it too.
         off = (ours.double() - wanted).abs() / step
         assert wanted.std() > 5 * step and off.median() < 0.01
@@ -83,7 +90,7 @@ def test_it_is_the_network_with_rounded_numbers(encoder: LiteEncoder, side: int)
 
 
 def test_frames_do_not_change_each_other(encoder: LiteEncoder) -> None:
-    x = pixels()
+    x = seen()
     together = EightBit().maps(encoder.network, x)
     eight = EightBit()
     alone = [eight.maps(encoder.network, frame[None]) for frame in x]
@@ -94,12 +101,12 @@ def test_frames_do_not_change_each_other(encoder: LiteEncoder) -> None:
 def test_frames_of_another_size_get_the_padding_that_they_need(encoder: LiteEncoder) -> None:
     eight = EightBit()
     for side in (64, 50, 64):
-        x = pixels(2, side)
+        x = seen(2, side)
         assert torch.equal(eight.maps(encoder.network, x)[1], EightBit().maps(encoder.network, x)[1])
 
 
 def test_a_weight_that_changes_is_taken_anew(encoder: LiteEncoder) -> None:
-    eight, x = EightBit(), pixels(2)
+    eight, x = EightBit(), seen(2)
     before = eight.maps(encoder.network, x)[0]
     assert eight._kept is not None and torch.equal(eight.maps(encoder.network, x)[0], before)
     kept = eight._kept
@@ -109,14 +116,15 @@ def test_a_weight_that_changes_is_taken_anew(encoder: LiteEncoder) -> None:
 
 
 def test_who_computes_in_eight_bits(encoder: LiteEncoder) -> None:
-    x = pixels(2)
-    assert encoder.in_eight_bits and not torch.equal(encoder.quick_features(x), encoder.features(x))
+    x = seen(2)
+    exact = encoder.features(pixels(x))
+    assert encoder.in_eight_bits and not torch.equal(encoder.quick_features(x, pixels), exact)
     copied = pickle.loads(pickle.dumps(copy.deepcopy(encoder)))
-    assert torch.equal(copied.quick_features(x), encoder.quick_features(x))
+    assert torch.equal(copied.quick_features(x, pixels), encoder.quick_features(x, pixels))
     copied.network.settings = replace(copied.network.settings, ranges=())
-    assert not copied.in_eight_bits and torch.equal(copied.quick_features(x), copied.features(x))
+    assert not copied.in_eight_bits and torch.equal(copied.quick_features(x, pixels), exact)
     encoder.network.requires_grad_(True)
-    assert not encoder.in_eight_bits and encoder.quick_features(x).requires_grad
+    assert encoder.quick_features(x, pixels).requires_grad
 
 
 def test_features_of_both_kinds_are_not_mixed(encoder: LiteEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,12 +140,27 @@ def test_the_shipped_model_sees_nearly_the_same(tmp_path: Path) -> None:
     assert quick.bundle.model.settings.x_encoder == small().x_encoder
     coarse = torch.randint(0, 256, (8, 3, 8, 8), generator=torch.Generator().manual_seed(1)).float()
     frames = functional.interpolate(coarse, size=(224, 224), mode="bicubic").clamp(0, 255).to(torch.uint8)
-    seen, known = quick.frame_features(frames), exact.frame_features(frames)
-    pixels = exact.bundle.processor.pixels(frames)
-    assert torch.equal(known, exact.bundle.model.x_encoder.features(pixels)) and not torch.equal(seen, known)
-    tokens = [one.tokens_from_features(kept[:, None]) for one, kept in ((quick, seen), (exact, known))]
+    quickly, known = quick.frame_features(frames), exact.frame_features(frames)
+    assert torch.equal(known, exact.bundle.model.x_encoder.features(pixels(frames))) and not torch.equal(quickly, known)
+    tokens = [one.tokens_from_features(kept[:, None]) for one, kept in ((quick, quickly), (exact, known))]
     end = quick.bundle.model.settings.predictor.visual_width - 1000 - 14
     alike = functional.cosine_similarity(tokens[0][..., :end].flatten(1), tokens[1][..., :end].flatten(1))
     assert alike.mean() > 0.97
-    said = [one.predict(token) for one, token in zip((quick, exact), tokens, strict=True)]
-    assert functional.cosine_similarity(*said).mean() > 0.95
+    said, known = quick.predict(tokens[0]), exact.predict(tokens[1])
+    assert functional.cosine_similarity(said, known).mean() > 0.95
+
+
+def test_a_processor_that_makes_other_numbers_is_refused(tmp_path: Path) -> None:
+    bundle = tiny_bundle()
+    settings = bundle.model.settings
+    assert isinstance(settings.x_encoder, LiteEncoderSettings)
+    network = replace(
+        settings.x_encoder.network, ranges=(1.0,) * len(lite(bundle.model.x_encoder, what="").network.blocks)
+    )
+    bundle.model.settings = replace(settings, x_encoder=replace(settings.x_encoder, network=network))
+    save_folder(bundle, tmp_path / "model", card="")
+    assert load_folder(tmp_path / "model").model.x_encoder.in_eight_bits
+    path = tmp_path / "model" / "processor_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"mean": [123.0, 117.0, 104.0]}))
+    with pytest.raises(WeightsError, match=r"x_encoder\.network\.ranges"):
+        load_folder(tmp_path / "model")

@@ -17,8 +17,8 @@ from vljepa.models.efficientnet_lite import EfficientNetLite, InvertedBottleneck
 from vljepa.runtime import has_int8_kernels
 
 _LEVELS = 127  # on either side of zero
-# The family's pixels are whole numbers already: 0 to 255, of which 127 were taken away before division by 128.
-_PIXELS = (1 / 128, 127)
+# A level of the frames that the family was trained with, and which of them is zero: (value - 127) / 128.
+PIXELS = (1 / 128, 127)
 _RELU6 = (6 / 255, 0)
 
 
@@ -46,15 +46,15 @@ class EightBit:
         )
 
     def maps(
-        self, network: EfficientNetLite, pixels: Float[Tensor, "batch 3 height width"]
+        self, network: EfficientNetLite, frames: UInt8[Tensor, "batch 3 height width"]
     ) -> tuple[Float[Tensor, "batch channel rows columns"], Float[Tensor, "batch middle rows2 columns2"]]:
-        """What `EfficientNetLite.maps` gives, in float32 and up to rounding."""
+        """What `EfficientNetLite.maps` gives for (frames - 127) / 128, in float32 and up to rounding."""
         kept = self._kept  # once: another thread may put its own there meanwhile
-        size = pixels.shape[1:]  # padding depends on it
+        size = frames.shape[1:]  # padding depends on it
         marks = [(layer.weight.detach(), layer.weight._version) for layer in _convolutions(network)]
         if kept is None or kept[0] != size or not _same(kept[1], marks):
-            kept = self._kept = (size, marks, _Network(network, pixels.shape))
-        return kept[2](pixels)
+            kept = self._kept = (size, marks, _Network(network, frames.shape))
+        return kept[2](frames)
 
 
 # What is kept holds on to the weights it was made of, so that nothing else can come to lie in their memory.
@@ -81,8 +81,8 @@ class _Shape:
 class _Network:
     """All layers in their order."""
 
-    def __init__(self, network: EfficientNetLite, pixels: torch.Size) -> None:
-        shape = _Shape(pixels[0], (pixels[2], pixels[3]), _PIXELS)
+    def __init__(self, network: EfficientNetLite, frames: torch.Size) -> None:
+        shape = _Shape(frames[0], (frames[2], frames[3]), PIXELS)
         self.stem = _Convolution(network.stem, shape, _RELU6)
         self.blocks = []
         for block, most in zip(network.blocks, network.settings.ranges, strict=True):
@@ -90,11 +90,8 @@ class _Network:
         self.head = _Convolution(network.head, shape, _RELU6)
         self.middle = network.middle
 
-    def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        scale, zero = _PIXELS
-        # Half a level more, since what follows cuts off.
-        x = torch.add(torch.tensor(zero + 0.5), pixels.float(), alpha=1 / scale).clamp_(0, 255)
-        x = self.stem(x.to(torch.uint8, memory_format=torch.channels_last))
+    def __call__(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.stem(frames.contiguous(memory_format=torch.channels_last))
         for number, block in enumerate(self.blocks, 1):
             x = block(x)
             if number == self.middle:

@@ -10,7 +10,7 @@ from typing import Literal
 
 import torch
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -21,7 +21,7 @@ from vljepa.models.efficientnet_lite import (
     EfficientNetLiteSettings,
 )
 from vljepa.models.eight_bit import EightBit
-from vljepa.models.x_encoder import XEncoder, frames_at_once
+from vljepa.models.x_encoder import ToPixels, XEncoder, frames_at_once
 
 TUBELET = 2
 TIME_WAVES = 4
@@ -98,16 +98,18 @@ class LiteEncoder(XEncoder):
         """Whether `quick_features` computes so: on a CPU that can, of a network that tells its ranges."""
         return self._eight_bit.fits(self.network)
 
-    def quick_features(self, pixels: Float[Tensor, "frame 3 height width"]) -> Float[Tensor, "frame kept"]:
+    def quick_features(
+        self, frames: UInt8[Tensor, "frame 3 height width"], pixels: ToPixels
+    ) -> Float[Tensor, "frame kept"]:
         """`features` from maps in 8 bits where they can be had; their cosine with the others' is 0.99."""
-        if not self.in_eight_bits or pixels.requires_grad:
-            return self.features(pixels)
-        return self._each(pixels, lambda some: self._eight_bit.maps(self.network, some))
+        if not self.in_eight_bits:
+            return self.features(pixels(frames))
+        return self._each(frames, lambda some: self._eight_bit.maps(self.network, some))
 
     def _each(
-        self, pixels: Float[Tensor, "frame 3 height width"], maps: Callable[[Tensor], tuple[Tensor, Tensor]]
+        self, frames: Shaped[Tensor, "frame 3 height width"], maps: Callable[[Tensor], tuple[Tensor, Tensor]]
     ) -> Float[Tensor, "frame kept"]:
-        some_at_once = pixels.split(frames_at_once(pixels.device, len(pixels)))
+        some_at_once = frames.split(frames_at_once(frames.device, len(frames)))
         return torch.cat([self._kept(*maps(some)) for some in some_at_once])
 
     def _kept(self, last: Tensor, middle: Tensor) -> Float[Tensor, "frame kept"]:

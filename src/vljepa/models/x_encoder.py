@@ -5,15 +5,18 @@ streams and caches may hold it; `tokens` puts frames together. An encoder that l
 it saw; one that looks at all of them together keeps their pixels.
 """
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import torch
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 # Pixels and maps of more frames pass through main memory at every step (benchmarks/x_encoder.py).
 CPU_FRAMES = 8
+
+ToPixels = Callable[[Tensor], Tensor]
 
 
 @runtime_checkable
@@ -58,9 +61,14 @@ class XEncoder(nn.Module):
         """Whether `quick_features` computes in numbers of 8 bits: this machine can, and the network is made for it."""
         return False
 
-    def quick_features(self, pixels: Float[Tensor, "frame 3 height width"]) -> Float[Tensor, "frame kept"]:
-        """`features` in the number format that is fastest here, for those who only look; they may differ by some %."""
-        return self.features(pixels)
+    def quick_features(
+        self, frames: UInt8[Tensor, "frame 3 height width"], pixels: ToPixels
+    ) -> Float[Tensor, "frame kept"]:
+        """`features` in the number format that is fastest here, for those who only look; they may differ by some %.
+
+        `pixels`: the preprocessing, for encoders that read its numbers.
+        """
+        return self.features(pixels(frames))
 
     def tokens(self, frames: Float[Tensor, "batch time kept"]) -> Float[Tensor, "batch token wide"]:
         """Visual tokens from kept frames."""

@@ -16,6 +16,8 @@ from torch.overrides import TorchFunctionMode
 from vljepa.config import as_dict, settings_from
 from vljepa.data.packages import sha256_of
 from vljepa.data.processor import Processor
+from vljepa.models.eight_bit import PIXELS
+from vljepa.models.lite_encoder import LiteEncoderSettings
 from vljepa.models.text_bodies import refuse_float16
 from vljepa.models.vljepa import VLJEPA, VLJEPASettings
 from vljepa.models.y_decoder import NoYDecoder
@@ -156,6 +158,12 @@ def _companions(folder: Path, settings: FolderSettings) -> dict[str, Any]:
     side, made = getattr(settings.model.x_encoder, "resolution", None), processor.settings.resolution
     if side not in (None, made):
         raise WeightsError(f"{folder}: its processor makes frames of {made} pixels, and its X-Encoder reads {side}")
+    encoder = settings.model.x_encoder
+    if isinstance(encoder, LiteEncoderSettings) and encoder.network.ranges and not _gives_levels(processor):
+        raise WeightsError(
+            f"{folder}: its X-Encoder has ranges for 8 bits and was made for (value - 127) / 128, its processor makes "
+            "other numbers: take x_encoder.network.ranges out of config.json"
+        )
     return {
         "processor": processor,
         "frames": settings.frames,
@@ -164,6 +172,12 @@ def _companions(folder: Path, settings: FolderSettings) -> dict[str, Any]:
         "untrained": settings.untrained,
         **tokenizers,
     }
+
+
+def _gives_levels(processor: Processor) -> bool:
+    """Whether pixels are the whole numbers that `models/eight_bit.py` takes frames for."""
+    told, (step, zero) = processor.settings, PIXELS
+    return told.rescale == 1 and {*told.mean} == {float(zero)} and {*told.scale} == {1 / step}
 
 
 def _save_shards(tensors: dict[str, torch.Tensor], folder: Path) -> None:
