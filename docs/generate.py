@@ -117,7 +117,7 @@ def states_table(report: Mapping[str, Any], *, shipped: str) -> str:
     lines = ["Which of four clips of other recordings leads from one picture to the other (paper, section 4.3):", ""]
     lines += [score_table(report["rows"]), ""]
     lines += [f"From [reports/states.json](reports/states.json), made by `{report['receipt']['command']}`."]
-    return "\n".join([*lines, *of_other_weights(report, shipped=shipped)])
+    return "\n".join([*lines, *of_another_model(report, shipped=shipped)])
 
 
 def selective_table(report: Mapping[str, Any], *, shipped: str) -> str:
@@ -142,17 +142,17 @@ def selective_table(report: Mapping[str, Any], *, shipped: str) -> str:
         "Online the rate is a limit, and fewer decodes were made. The figure:",
         "[reports/selective.png](reports/selective.png). From",
         f"[reports/selective.json](reports/selective.json), made by `{report['receipt']['command']}`.",
-        *of_other_weights(report, shipped=shipped),
+        *of_another_model(report, shipped=shipped),
     ]
     return "\n".join(lines)
 
 
-def of_other_weights(report: Mapping[str, Any], *, shipped: str) -> list[str]:
-    """A sentence where a report was made with other weights than those in the box, which `shipped` names."""
+def of_another_model(report: Mapping[str, Any], *, shipped: str) -> list[str]:
+    """A sentence where a report was made with another model than the one in the box, which `shipped` names."""
     measured = report["receipt"]["model"]
     if measured == shipped:
         return []
-    return [f"It was measured with earlier weights ({measured}), not with those in the box ({shipped})."]
+    return [f"It was measured with an earlier model ({measured}), not with the one in the box ({shipped})."]
 
 
 def fewer(saving: Mapping[str, Any] | None) -> str:

@@ -207,8 +207,8 @@ def test_doctor_looks_at_everything(
     found = json.loads(capsys.readouterr().out)
     names = {check["name"] for check in found["checks"]}
     assert names == {
-        "python", "memory", "torch", "device", "graphics processors", "bfloat16", "torchvision", "video", "pictures",
-        "hub", "model",
+        "python", "memory", "torch", "device", "graphics processors", "bfloat16", "8 bits", "torchvision", "video",
+        "pictures", "hub", "model",
     }  # fmt: skip
     assert main(["doctor", "--json", "--model", str(tmp_path)]) == 1
     assert json.loads(capsys.readouterr().out)["ok"] is False
