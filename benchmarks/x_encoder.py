@@ -51,9 +51,7 @@ def speed(encoder: LiteEncoder, to_pixels: ToPixels) -> None:
     drawn = torch.randint(0, 256, (FRAMES, 3, SIDE, SIDE), generator=torch.Generator().manual_seed(0))
     frames, pixels = drawn.to(torch.uint8), (drawn.float() - 127) / 128
     print(f"{encoder.network.classifier.weight.dtype}, {torch.get_num_threads()} threads")
-    print(
-        f"{'at once':>8} {'8 bits ms':>10} {'ours ms':>8} {'plainly ms':>11} {'plainly/ours':>13} {'ours/8 bits':>12}"
-    )
+    print(f"{'at once':>8} {'8 bits ms':>10} {'ours ms':>8} {'ratio':>6} {'plainly ms':>11} {'ratio':>6}")
     for number in AT_ONCE:
         quick, ours, plain = [], [], []
         with mock.patch.object(x_encoder, "CPU_FRAMES", number):

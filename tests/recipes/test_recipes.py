@@ -20,6 +20,7 @@ from vljepa.config import SettingsError, override
 from vljepa.data.loader import LoaderError
 from vljepa.data.shards import ShardError, read_listing, read_shard, write_listing, write_shard
 from vljepa.features import Features, FeaturesError, frame_features
+from vljepa.models.lite_encoder import lite
 from vljepa.objectives.joint_embedding import JointEmbedding, JointEmbeddingSettings
 from vljepa.recipes import baseline, decoder, finetune, pretrain
 from vljepa.training.feed import Feed
@@ -305,6 +306,28 @@ def test_the_x_encoder_learns_at_a_rate_of_its_own_or_not_at_all(
     moved = flat(network) - flat(load_folder(tiny_folder).model.x_encoder.network)
     assert float((moved != 0).float().mean()) > 0.9
     assert moved.abs().max().item() == pytest.approx(0.0003, rel=0.02)
+
+
+@pytest.mark.parametrize("x_encoder", ["frozen", "full"])
+def test_an_x_encoder_that_has_learned_is_no_longer_computed_in_eight_bits(
+    x_encoder: str, corpus: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    """What was measured of the network as it was published does not hold for another, in the saved folder neither."""
+    bundle = load_folder(tiny_folder)
+    encoder = lite(bundle.model.x_encoder, what="this test")
+    ranges = (9.0,) * len(encoder.network.blocks)
+    encoder.network.settings = replace(encoder.network.settings, ranges=ranges)
+    encoder.settings = replace(encoder.settings, network=encoder.network.settings)
+    bundle.model.settings = replace(bundle.model.settings, x_encoder=encoder.settings)
+    settings = override(pretrain.PretrainSettings(), [*PRETRAIN, "long.loop.steps=1", f"long.x_encoder={x_encoder}"])
+    (tmp_path / "run").mkdir()
+    run = pretrain.PretrainRun(
+        corpus, tmp_path / "run", settings=settings, began_with=bundle, fresh=False, device="cpu"
+    )
+    run.learn("long")
+    kept = lite(load_folder(run.finish()).model.x_encoder, what="this test").network.settings.ranges
+    assert kept == (ranges if x_encoder == "frozen" else ())
+    assert encoder.network.settings.ranges == kept
 
 
 def test_a_batch_of_pixels_gives_the_loss_of_their_features(tmp_path: Path) -> None:

@@ -63,14 +63,18 @@ class SameConvolution(nn.Conv2d):
         self.relu6 = relu6
         self._kernels = FusedKernels()
 
+    def outside(self, side: int) -> int:
+        """How many rows (or columns) of zeros maps with so many of their own need around them."""
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        return max((math.ceil(side / stride) - 1) * stride + kernel - side, 0)
+
     def forward(self, x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch out rows columns"]:
         """Output size is the input size over the stride, rounded up; with the ReLU6 that belongs to it."""
         kernel, stride = self.kernel_size[0], self.stride[0]
         if kernel == stride == self.groups == 1:  # channels lie last: a matrix product that needs no copy
             y = self._kernels.product(x.permute(0, 2, 3, 1), self.weight[:, :, 0, 0], self.bias, relu6=self.relu6)
             return y.permute(0, 3, 1, 2)
-        rows = max((math.ceil(x.shape[2] / stride) - 1) * stride + kernel - x.shape[2], 0)
-        columns = max((math.ceil(x.shape[3] / stride) - 1) * stride + kernel - x.shape[3], 0)
+        rows, columns = self.outside(x.shape[2]), self.outside(x.shape[3])
         return self._kernels.convolution(
             x,
             self.weight,

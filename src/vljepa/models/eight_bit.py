@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vljepa.models.efficientnet_lite import EfficientNetLite, InvertedBottleneck, SameConvolution
+from vljepa.models.fused import same_weight
 from vljepa.runtime import has_int8_kernels
 
 _LEVELS = 127  # on either side of zero
@@ -51,7 +52,12 @@ class EightBit:
         """What `EfficientNetLite.maps` gives for (frames - 127) / 128, in float32 and up to rounding."""
         kept = self._kept  # once: another thread may put its own there meanwhile
         size = frames.shape[1:]  # padding depends on it
-        marks = [(layer.weight.detach(), layer.weight._version) for layer in _convolutions(network)]
+        marks = [
+            (number.detach(), number._version)
+            for layer in network.modules()
+            if isinstance(layer, SameConvolution)
+            for number in layer.parameters()
+        ]
         if kept is None or kept[0] != size or not _same(kept[1], marks):
             kept = self._kept = (size, marks, _Network(network, frames.shape))
         return kept[2](frames)
@@ -62,11 +68,10 @@ _Marks = list[tuple[Tensor, int]]
 
 
 def _same(then: _Marks, now: _Marks) -> bool:
-    return all(a.data_ptr() == b.data_ptr() and v == w for (a, v), (b, w) in zip(then, now, strict=True))
-
-
-def _convolutions(network: EfficientNetLite) -> list[SameConvolution]:
-    return [module for module in network.modules() if isinstance(module, SameConvolution)]
+    return all(
+        version == other and same_weight(weight, version, current)
+        for (weight, version), (current, other) in zip(then, now, strict=True)
+    )
 
 
 @dataclass
@@ -128,8 +133,7 @@ class _Convolution:
         levels = (weight / self.steps[:, None, None, None]).round().to(torch.int8)
         self.zeros = torch.zeros(len(levels), dtype=torch.int64)
         self.bias = None if layer.bias is None else layer.bias.detach().float()
-        kernel, stride = layer.kernel_size[0], layer.stride[0]
-        outside = [max((math.ceil(side / stride) - 1) * stride + kernel - side, 0) for side in shape.side]
+        stride, outside = layer.stride[0], [layer.outside(side) for side in shape.side]
         # A zero before the kernel's first row moves it as padding at the end alone would (`SameConvolution`).
         levels = functional.pad(levels, (outside[1] % 2, 0, outside[0] % 2, 0))
         self.place = ([stride, stride], [(length + 1) // 2 for length in outside], [1, 1], layer.groups)

@@ -72,13 +72,13 @@ class FusedKernels:
 
     def _ordered(self, weight: Tensor, zeros: tuple[int, ...], order: Callable[[Tensor], Tensor]) -> Tensor:
         kept = self._kept  # once: another thread may put its own there meanwhile
-        if kept is None or not _same(kept[0], kept[1], weight) or kept[2] != zeros:
+        if kept is None or not same_weight(kept[0], kept[1], weight) or kept[2] != zeros:
             # Nothing else can come to lie in the memory of what was put in order, since it is held on to.
             kept = self._kept = (weight.detach(), weight._version, zeros, order(weight))
         return kept[3]
 
 
-def _same(then: Tensor, version: int, now: Tensor) -> bool:
+def same_weight(then: Tensor, version: int, now: Tensor) -> bool:
     """Whether a weight still lies where it did, and has not been written to."""
     return (then.data_ptr(), then.dtype, version) == (now.data_ptr(), now.dtype, now._version)
 

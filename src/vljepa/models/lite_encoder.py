@@ -5,7 +5,7 @@ Like V-JEPA 2 it joins two frames into one tubelet, and a picture is repeated to
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -40,6 +40,10 @@ class LiteEncoderSettings:
     network: EfficientNetLiteSettings = field(default_factory=EfficientNetLiteSettings)
     cells: int = 3
     posterior: bool = True
+
+    def without_ranges(self) -> "LiteEncoderSettings":
+        """The same encoder, computed in the format of its weights everywhere."""
+        return replace(self, network=replace(self.network, ranges=()))
 
     @property
     def channels(self) -> int:

@@ -19,7 +19,7 @@ def smollm2_135m(layers: tuple[int, ...]) -> LlamaSettings:
 
 
 # What the blocks of the published Lite0 give at most: 150 photographs and 381 frames of the corpus's other sources, of
-# which half stay below nine tenths of it (benchmarks/x_encoder.py --ranges).
+# which half give less than three quarters of it (benchmarks/x_encoder.py --ranges).
 LITE0_RANGES = (52.0, 71.0, 78.0, 54.0, 56.0, 43.0, 46.0, 48.0, 57.0, 60.0, 64.0, 42.0, 47.0, 50.0, 61.0, 20.0)
 
 

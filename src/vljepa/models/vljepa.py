@@ -40,8 +40,7 @@ def without_ranges(settings: VLJEPASettings) -> VLJEPASettings:
     """The same model with an X-Encoder that is computed in the format of its weights everywhere."""
     if not isinstance(settings.x_encoder, LiteEncoderSettings):
         return settings
-    network = replace(settings.x_encoder.network, ranges=())
-    return replace(settings, x_encoder=replace(settings.x_encoder, network=network))
+    return replace(settings, x_encoder=settings.x_encoder.without_ranges())
 
 
 class VLJEPA(nn.Module):

@@ -229,8 +229,8 @@ class PretrainRun:
         """What was measured of the published network says nothing of one that learns."""
         encoder = self.model.x_encoder
         if isinstance(encoder, LiteEncoder):
-            encoder.network.settings = replace(encoder.network.settings, ranges=())
-            encoder.settings = replace(encoder.settings, network=encoder.network.settings)
+            encoder.settings = encoder.settings.without_ranges()
+            encoder.network.settings = encoder.settings.network
             self.model.settings = replace(self.model.settings, x_encoder=encoder.settings)
 
     def finish(self) -> Path:

@@ -12,8 +12,8 @@ from vljepa.embedder import Embedder
 from vljepa.evaluation.benchmarks.held_out import HeldOut
 from vljepa.evaluation.benchmarks.small_calibration import calibration_rows
 from vljepa.evaluation.benchmarks.small_rows import (
-    PICTURE_SOURCES,
-    POOL,
+    PHOTOGRAPHS,
+    PICTURES,
     Names,
     above_both,
     action_rows,
@@ -23,6 +23,7 @@ from vljepa.evaluation.benchmarks.small_rows import (
     picture_question_rows,
     question_rows,
     retrieval_row,
+    retrieved,
     well_above_conse,
 )
 from vljepa.evaluation.benchmarks.small_words import captioned, selective_curve
@@ -58,12 +59,10 @@ def evaluate_small(
 
     report("training the plain head")
     head = head_on_training_pictures(held_out)
-    for name, items, unseen, floor in (
-        ("unseen pictures <-> captions, R@10", held_out.items(*PICTURE_SOURCES)[:POOL], "unseen concepts", above_both),
-        ("photographs <-> descriptions, R@10", held_out.items("openstax"), "unseen book", well_above_conse),
-    ):
-        if items:
-            add(retrieval_row(held_out, items, name=name, names=names, head=head, unseen=unseen, floor=floor))
+    asked = {PICTURES: ("unseen concepts", above_both), PHOTOGRAPHS: ("unseen book", well_above_conse)}
+    for name, items in retrieved(held_out).items():
+        unseen, floor = asked[name]
+        add(retrieval_row(held_out, items, name=name, names=names, head=head, unseen=unseen, floor=floor))
     add(naming_row(held_out, imagenet_samples(cache), names), emoji_row(held_out))
     add(*question_rows(held_out), *picture_question_rows(held_out), *action_rows(held_out))
     told = [captioned(held_out, *sources, name=name) for name, sources in TOLD.items() if held_out.items(*sources)]

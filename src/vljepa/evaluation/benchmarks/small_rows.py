@@ -17,6 +17,7 @@ from vljepa.features import Item
 
 PICTURE_SOURCES = ("openclipart", "fluent-pictures", "gcompris")
 POOL = 500
+PICTURES, PHOTOGRAPHS = "unseen pictures <-> captions, R@10", "photographs <-> descriptions, R@10"
 # What the mean is over; the other kinds (left or right of, yes or no) stand beside it.
 MEASURED_KINDS = ("colour", "count", "direction", "shape", "verb")
 MEASURED_IN_TIME = ("order", "next")
@@ -85,6 +86,12 @@ def retrieval_row(
         interval=(interval.low, interval.high),
         protocol=f"recall at 10, mean of both directions, pool {len(items)}, no query, first caption; {unseen}",
     )
+
+
+def retrieved(held_out: HeldOut) -> dict[str, list[Item]]:
+    """What captions are found for, by the names of the rows; sources that a corpus lacks have none."""
+    found = {PICTURES: held_out.items(*PICTURE_SOURCES)[:POOL], PHOTOGRAPHS: held_out.items("openstax")}
+    return {name: items for name, items in found.items() if items}
 
 
 def found_at_ten(held_out: HeldOut, items: Sequence[Item]) -> Float[Tensor, "query"]:

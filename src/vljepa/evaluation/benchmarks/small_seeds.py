@@ -7,15 +7,13 @@ from vljepa.embedder import Embedder
 from vljepa.evaluation.benchmarks.held_out import HeldOut
 from vljepa.evaluation.benchmarks.small import class_names, imagenet_samples
 from vljepa.evaluation.benchmarks.small_rows import (
-    PICTURE_SOURCES,
-    POOL,
-    Names,
     action_rows,
     emoji_row,
     found_at_ten,
     naming_row,
     picture_question_rows,
     question_rows,
+    retrieved,
 )
 from vljepa.evaluation.report import Report, Row, data_hash, receipt
 
@@ -61,20 +59,14 @@ def evaluate_seeds(
 
 def headline(held_out: HeldOut, cache: Path) -> list[Row]:
     """Retrieval, naming and answering, without baselines that cost a pass of their own."""
-    names = Names(names=tuple(class_names(cache).names))
-    rows = []
-    for name, items in (
-        ("unseen pictures <-> captions, R@10", held_out.items(*PICTURE_SOURCES)[:POOL]),
-        ("photographs <-> descriptions, R@10", held_out.items("openstax")),
-    ):
-        if items:
-            hits = found_at_ten(held_out, items)
-            rows.append(
-                Row(name=name, score=float(hits.mean()), num_items=len(items), baselines={}, protocol="as in `small`")
-            )
-    rows += [naming_row(held_out, imagenet_samples(cache), names), emoji_row(held_out)]
+    found = {name: (items, found_at_ten(held_out, items)) for name, items in retrieved(held_out).items()}
     return [
-        *rows,
+        *(
+            Row(name=name, score=float(hits.mean()), num_items=len(items), baselines={}, protocol="as in `small`")
+            for name, (items, hits) in found.items()
+        ),
+        naming_row(held_out, imagenet_samples(cache), class_names(cache)),
+        emoji_row(held_out),
         *question_rows(held_out, ways=()),
         *picture_question_rows(held_out, ways=()),
         *action_rows(held_out, ways=()),
