@@ -85,6 +85,25 @@ def test_a_class_row_believes_in_its_class_and_shows_something_else(features: Fe
     assert 10 <= blank <= 32  # a third
 
 
+def test_channels_go_missing_in_all_cells_and_frames_of_a_row_at_once(features: Features) -> None:
+    settings = ExampleSettings(drop_features=0.0, drop_channels=0.8, backwards=0.0)
+    whole = {item.key: features.frames(item) for item in features.items}
+    shares = []
+    for group in ("clips", "picture-questions"):
+        for row in [
+            row for step in range(20) for row in made(features, settings).rows(group, count=8, seed=0, step=step)
+        ]:
+            cells = row.frames[:, :-CLASSES].unflatten(1, (CELLS, CHANNELS))
+            gone = (cells == -1.0).all(dim=(0, 1))
+            there = whole[row.key][:, :-CLASSES].unflatten(1, (CELLS, CHANNELS))
+            assert torch.equal(cells[..., ~gone], there[..., ~gone])
+            assert torch.equal(row.frames[:, -CLASSES:], whole[row.key][:, -CLASSES:])
+            shares.append(float(gone.float().mean()))
+    assert 0.3 < sum(shares) / len(shares) < 0.5  # half of what is allowed, on average
+    assert min(shares) == 0.0
+    assert max(shares) >= 0.6
+
+
 def test_a_clip_played_backwards_is_told_as_such(features: Features) -> None:
     """The words belong to the order of the frames in every row; a clip that nobody can tell backwards stays."""
     examples = made(features, ExampleSettings(own_questions=1.0, drop_features=0.0))

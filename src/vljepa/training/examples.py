@@ -21,7 +21,8 @@ from vljepa.types import Question, Told
 @dataclass(frozen=True, kw_only=True)
 class ExampleSettings:
     """`negatives`: how many one-word-wrong captions each row brings; `drop_features`: share of rows that must name
-    their picture from the classifier's posterior alone; `source_weight`: how much oftener a source is drawn, and
+    their picture from the classifier's posterior alone; `drop_channels`: each row goes without up to this share of the
+    features' channels, so that nothing hangs on a few of them; `source_weight`: how much oftener a source is drawn, and
     `asked_weight` the same where rows carry a query (None: alike); `own_questions`: share of asked rows that get one of
     the sample's own questions; `kind_weight`: how much oftener a kind of them is asked; `backwards`: share of clips
     that are played backwards, where it is known what is true of them then; `photographs`: sources that class rows take
@@ -32,6 +33,7 @@ class ExampleSettings:
 
     negatives: int = 1
     drop_features: float = 0.1
+    drop_channels: float = 0.0
     source_weight: Mapping[str, float] | None = None
     asked_weight: Mapping[str, float] | None = None
     own_questions: float = 0.8
@@ -61,7 +63,7 @@ class Examples:
         self.class_texts = class_texts
         unit = torch.nn.functional.normalize(class_weights.float(), dim=-1)
         self._kinship = unit @ unit.T
-        self._blank = mean.repeat(num_cells)
+        self._blank, self._channels = mean.repeat(num_cells), len(mean)
         train = [item for item in features.items if item.split == "train"]
         self.pictures = [item for item in train if item.count == 1]
         self.clips = [item for item in train if item.count > 1]
@@ -111,6 +113,8 @@ class Examples:
         if random.random() < self.settings.drop_features and not with_query:
             frames = frames.clone()
             frames[:, : len(self._blank)] = self._blank
+        elif self.settings.drop_channels:
+            frames = self._thinned(frames, random)
         told: Item | Told = item
         # The same pictures in the other order mean something else: only motion can tell the two apart.
         if item.backwards is not None and random.random() < self.settings.backwards:
@@ -125,6 +129,14 @@ class Examples:
         others = [text for text in told.captions if text != target] if self.settings.twins else []
         twin = one_of(others, random) if others and random.random() < self.settings.twins else ""
         return [Example(frames=frames, query="", target=target, negatives=negatives, key=item.key, twin=twin)]
+
+    def _thinned(self, frames: Float[Tensor, "time kept"], random: np.random.Generator) -> Float[Tensor, "time kept"]:
+        """Some channels are at their mean, the same ones in all cells and frames, so that motion stays motion."""
+        share = self.settings.drop_channels * random.random()
+        gone = torch.from_numpy(random.random(self._channels) < share).repeat(len(self._blank) // self._channels)
+        thinned = frames.clone()
+        thinned[:, : len(self._blank)][:, gone] = self._blank[gone].to(frames.dtype)
+        return thinned
 
     def _asked(self, item: Item | Told, frames: Tensor, random: np.random.Generator) -> list[Example]:
         """A question of the sample's own mostly, kinds by their weights; else the order to name or to describe it."""
