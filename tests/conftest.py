@@ -85,7 +85,7 @@ def tiny_bundle(*, seed: int = 0) -> Bundle:
     make_sensitive(model)
     return Bundle(
         model=model,
-        processor=Processor(ProcessorSettings(resolution=32)),
+        processor=Processor(ProcessorSettings(resolution=32, pictures="middle and whole")),
         query_tokenizer=query,
         target_tokenizer=target,
         decoder_tokenizer=query,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, UInt8
@@ -42,7 +42,10 @@ class FeaturesError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """A sample without its medium: `first` and `count` locate its frames in its shard, for each of its views."""
+    """A sample without its medium: `views` and `count` locate its frames in its shard, for each of its views.
+
+    `picture`: it is one picture, however many frames it is looked at in.
+    """
 
     key: str
     shard: str
@@ -55,6 +58,7 @@ class Item:
     concept: str
     split: str
     source: str
+    picture: bool
     backwards: Told | None = None
     weights: tuple[float, ...] = ()
 
@@ -193,19 +197,20 @@ class _Look:
         lines: list[str] = []
         waiting: list[UInt8[Tensor, "time 3 height width"]] = []
         total = skipped = 0
-        for sample, views in _decoded(path, self.processor, self.num_frames, self.words_alone or (lambda _: False)):
-            if isinstance(views, MediaError):
+        for sample, seen in _decoded(path, self.processor, self.num_frames, self.words_alone or (lambda _: False)):
+            if isinstance(seen, MediaError):
                 if not self.skip:
-                    raise FeaturesError(f"{path}: sample {sample.key}: {views}") from views
+                    raise FeaturesError(f"{path}: sample {sample.key}: {seen}") from seen
                 lines.append(json.dumps({"key": sample.key, "skipped": "cannot be decoded"}))
                 skipped += 1
                 continue
             firsts = []
-            for view in views:
+            for view in seen.views:
                 waiting.append(view)
                 firsts.append(total)
                 total += len(view)
-            lines.append(json.dumps(_facts(sample, path.stem, firsts, len(views[0]) if views else self.num_frames)))
+            count = len(seen.views[0]) if seen.views else self.num_frames
+            lines.append(json.dumps(_facts(sample, path.stem, firsts, count, picture=seen.picture)))
             if sum(len(view) for view in waiting) >= BATCH_FRAMES:
                 rows.append(self._encoded(waiting))
                 waiting = []
@@ -235,19 +240,27 @@ def frame_features(
     return torch.cat(parts)
 
 
+class _Seen(NamedTuple):
+    """The views of a sample in the X-Encoder's size: none where it has words alone."""
+
+    views: list[UInt8[Tensor, "time 3 height width"]]
+    picture: bool
+
+
 def _decoded(
     path: Path, processor: Processor, num_frames: int, words_alone: Callable[[Sample], bool]
-) -> Iterator[tuple[Sample, list[Tensor] | MediaError]]:
+) -> Iterator[tuple[Sample, _Seen | MediaError]]:
     """Samples with their prepared views, or with why there are none, decoded some ahead of the encoder."""
 
-    def prepare(sample: Sample) -> list[Tensor]:
+    def prepare(sample: Sample) -> _Seen:
         if words_alone(sample):
-            return []
+            return _Seen([], picture=False)
         clip = read_clip(sample.media, num_frames=num_frames)
-        return [processor.frames_from_clip(view) for view in views_of(clip, sample)]
+        views = [processor.frames_from_clip(view) for view in views_of(clip, sample)]
+        return _Seen(views, picture=len(clip.frames) == 1)
 
     with ThreadPoolExecutor(1) as pool:
-        waiting: list[tuple[Sample, Future[list[Tensor]]]] = []
+        waiting: list[tuple[Sample, Future[_Seen]]] = []
         for sample in read_shard(path):
             waiting.append((sample, pool.submit(prepare, sample)))
             if len(waiting) > 4:
@@ -256,14 +269,14 @@ def _decoded(
             yield _finished(*pair)
 
 
-def _finished(sample: Sample, future: "Future[list[Tensor]]") -> tuple[Sample, list[Tensor] | MediaError]:
+def _finished(sample: Sample, future: "Future[_Seen]") -> tuple[Sample, _Seen | MediaError]:
     try:
         return sample, future.result()
     except MediaError as error:
         return sample, error
 
 
-def _facts(sample: Sample, shard: str, firsts: list[int], count: int) -> dict[str, Any]:
+def _facts(sample: Sample, shard: str, firsts: list[int], count: int, *, picture: bool) -> dict[str, Any]:
     return {
         "key": sample.key,
         "shard": shard,
@@ -276,6 +289,7 @@ def _facts(sample: Sample, shard: str, firsts: list[int], count: int) -> dict[st
         "concept": sample.concept,
         "split": sample.split,
         "source": sample.source,
+        "picture": picture,
         "backwards": asdict(sample.backwards) if sample.backwards else None,
         "weights": sample.weights,
     }
@@ -315,7 +329,7 @@ class Features:
 
 
 def _item(facts: dict[str, Any]) -> Item:
-    if "backwards" not in facts:
+    if "picture" not in facts:
         raise FeaturesError(f"the features of {facts['shard']} are of an older version: delete their folder")
     backwards = facts["backwards"]
     told: dict[str, Any] = (
@@ -340,7 +354,7 @@ def channel_statistics(features: Features, x_encoder: LiteEncoder, *, samples: i
     Where a corpus has none, of its training clips' first frames.
     """
     seen = [item for item in features.items if item.split == "train"]
-    train = [item for item in seen if item.count == 1] or seen
+    train = [item for item in seen if item.picture] or seen
     chosen = train[:: max(1, len(train) // samples)]
     num_cells = x_encoder.settings.cells**2
     channels = len(x_encoder.mean)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn.functional import interpolate
 
 from vljepa.data.processor import Processor, ProcessorSettings
 from vljepa.types import Clip
@@ -36,6 +37,34 @@ def test_squash_keeps_the_whole_frame() -> None:
     squashed = Processor(ProcessorSettings(resolution=16, resize="squash")).frames_from_clip(clip)
     assert squashed[0, 0, 8, 0] == 255
     assert Processor(ProcessorSettings(resolution=16)).frames_from_clip(clip).max() == 0
+
+
+@pytest.mark.parametrize(("height", "width"), [(40, 80), (80, 40), (40, 40)])
+def test_a_picture_is_seen_in_its_middle_and_whole(height: int, width: int) -> None:
+    frames = torch.zeros(1, height, width, 3, dtype=torch.uint8)
+    frames[:, :10, :10] = 255
+    picture = Clip(frames=frames, times=torch.zeros(1))
+    twice = Processor(ProcessorSettings(resolution=16, pictures="middle and whole"))
+    middle, whole = twice.frames_from_clip(picture)
+    assert torch.equal(middle[None], Processor(ProcessorSettings(resolution=16)).frames_from_clip(picture))
+    assert whole[:, 0, 0].min() == 255 and whole[:, -1, -1].max() == 0
+    assert torch.equal(middle, whole) == (height == width)
+    # Read in the size that `reading_size` asks for, it is the same picture: caches hold what live callers see.
+    smaller = interpolate(frames.permute(0, 3, 1, 2), scale_factor=16 / 40, mode="bilinear", antialias=True)
+    read_small = Clip(frames=smaller.permute(0, 2, 3, 1), times=torch.zeros(1))
+    assert torch.equal(twice.frames_from_clip(read_small), torch.stack([middle, whole]))
+
+
+def test_frames_of_a_video_are_seen_once_each() -> None:
+    twice = Processor(ProcessorSettings(resolution=16, pictures="middle and whole"))
+    clip = noise_clip(40, 80)
+    assert torch.equal(twice.frames_from_clip(clip), twice.squares(clip.frames))
+    assert len(twice.frames_from_clip(clip)) == len(twice.squares(clip.frames[:1])) + 1 == 2
+
+
+def test_what_is_squashed_has_no_second_look() -> None:
+    with pytest.raises(ValueError, match='set pictures "once"'):
+        ProcessorSettings(resize="squash", pictures="middle and whole")
 
 
 def test_pixels_are_normalised_per_colour() -> None:

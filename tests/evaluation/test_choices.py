@@ -29,6 +29,7 @@ def item(corpus: str, number: int, *, label: str = "", kinds: Sequence[str] = ()
         concept="",
         split="validation",
         source="made",
+        picture=True,
     )
 
 
@@ -90,7 +91,7 @@ def test_descriptions_are_taken_evenly_and_need_words() -> None:
 
 def test_each_pair_has_its_rows() -> None:
     pictures = [item(corpus, number) for corpus in ("shapes", "photos") for number in range(700)]
-    clips = [replace(item("physics", number), count=4, views=(0, 1, 2, 3)) for number in range(20)]
+    clips = [replace(item("physics", number), picture=False, count=4, views=(0, 1, 2, 3)) for number in range(20)]
     rows = {case: Counter(one.item.corpus for one in some) for case, some in cases([*pictures, *clips]).items()}
     assert rows == {
         "picture": {"photos": 700},

@@ -59,7 +59,7 @@ def settings(*assignments: str) -> SmallSettings:
     """One step a stage on a few rows."""
     shape = tiny()
     shape = replace(shape, predictor=replace(shape.predictor, classes=1000))
-    few = SmallSettings(model=shape, processor=ProcessorSettings(resolution=32), frames=4)
+    few = SmallSettings(model=shape, processor=ProcessorSettings(resolution=32, pictures="middle and whole"), frames=4)
     groups = dict.fromkeys(few.rows, 4) | {"classes": 0}  # a random classifier is sure of nothing
     steps = [f"{stage}.{key}" for stage in STAGES for key in ("loop.steps=1", "optim.warmup=1", "optim.rate=0.05")]
     return override(replace(few, rows=groups, text_rows=4), [*steps, "pictures.optim.y_encoder_factor=1", *assignments])

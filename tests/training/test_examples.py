@@ -47,6 +47,7 @@ def features(tmp_path: Path) -> Features:
                 "shard": name,
                 "views": [number * count],
                 "count": count,
+                "picture": count == 1,
                 "captions": ["a thing"],
                 "negatives": [],
                 "questions": questions(),
@@ -126,7 +127,7 @@ def test_a_clip_played_backwards_is_told_as_such(features: Features) -> None:
 
 def test_features_of_an_older_version_are_refused(features: Features, tmp_path: Path) -> None:
     path = tmp_path / "physics-000.jsonl"
-    path.write_text(path.read_text().replace("backwards", "sdrawkcab"))
+    path.write_text(path.read_text().replace("picture", "erutcip"))
     with pytest.raises(FeaturesError, match="physics-000 are of an older version"):
         Features(tmp_path)
 

@@ -34,7 +34,7 @@ def made(folder: Path) -> tuple[Bundle, Validator]:
         rows[np.arange(len(rows)), -CLASSES + np.arange(len(rows))] = 0.6
         np.save(folder / f"{name}.npy", rows)
         told = {"shard": name, "count": count, "negatives": [], "questions": asked, "label": "", "concept": "x",
-                "split": "validation", "source": "made", "backwards": None}  # fmt: skip
+                "split": "validation", "source": "made", "picture": count == 1, "backwards": None}  # fmt: skip
         lines = [
             told | {"key": f"{name}-{number}", "views": [number * count], "captions": [f"a {name} {number} ball"]}
             for number in range(12)

@@ -137,7 +137,7 @@ class Mixture(Dataset[Decoded]):
         wanted = self.settings.sources[name].frames
         clip = read_clip(sample.media, num_frames=wanted, size=self.processor.settings.reading_size)
         squares = self.processor.frames_from_clip(clip)
-        return squares if len(squares) == wanted else squares[:1].expand(wanted, -1, -1, -1).contiguous()
+        return squares if len(clip.frames) == wanted else squares[torch.arange(wanted) % len(squares)]
 
 
 def check_settings(settings: LoaderSettings) -> None:

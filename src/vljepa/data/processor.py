@@ -16,6 +16,7 @@ from vljepa.types import Clip
 Resize = Literal["short side, centre crop", "squash"]
 Interpolation = Literal["bilinear", "bicubic"]
 LongSide = Literal["rounded", "cut"]
+Pictures = Literal["once", "middle and whole"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,8 @@ class ProcessorSettings:
     `resolution` is the side of the square; a pixel becomes (rgb * rescale - mean) / scale, per colour.
     "squash" keeps the whole frame but not its proportions. Before the crop the short side is `short_side` long (None:
     `resolution`), and the long side in proportion, `rounded` to the nearest pixel or `cut` to the one below.
-    `sampling`: which frames of a video are looked at.
+    `sampling`: which frames of a video are looked at. `pictures`: whether a picture, a clip of one frame, is one square,
+    or two where the crop leaves its ends out: what the crop keeps, then all of it in the square's proportions.
     """
 
     resolution: int = 224
@@ -37,6 +39,7 @@ class ProcessorSettings:
     interpolation: Interpolation = "bilinear"
     rescale: float = 1.0
     sampling: Sampling = "seconds"
+    pictures: Pictures = "once"
 
     def __post_init__(self) -> None:
         _check(asdict(self))
@@ -56,6 +59,7 @@ _CHOICES = {
     "long_side": get_args(LongSide),
     "interpolation": get_args(Interpolation),
     "sampling": SAMPLINGS,
+    "pictures": get_args(Pictures),
 }
 # Files that were written before there were more keys have these four and mean the defaults of all others.
 _FIRST_KEYS = ("resolution", "mean", "scale", "resize")
@@ -71,6 +75,8 @@ def _check(values: dict[str, Any]) -> None:
             raise ValueError(f"processor: {name} is {values[name]!r}: choose one of {', '.join(map(repr, choices))}")
     if short_side is not None and (type(short_side) is not int or short_side < resolution):
         raise ValueError(f"processor: short_side is {short_side!r}: give at least the resolution ({resolution})")
+    if values["pictures"] != "once" and values["resize"] == "squash":
+        raise ValueError('processor: resize "squash" shows the whole picture already: set pictures "once"')
     _check_numbers(values)
 
 
@@ -95,15 +101,33 @@ class Processor:
         self.settings = settings
 
     def frames_from_clip(self, clip: Clip) -> UInt8[Tensor, "time 3 height width"]:
-        """The clip's frames as squares of `resolution`, still 8 bit: what feature caches and batches hold."""
-        planes = clip.frames.permute(0, 3, 1, 2)
-        side = self.settings.resolution
+        """The clip's frames as squares of `resolution`, still 8 bit: what feature caches and batches hold.
+
+        A picture may be two squares (`pictures`), as many for every picture.
+        """
+        if len(clip.frames) > 1 or self.settings.pictures == "once":
+            return self.squares(clip.frames)
+        side, scaled = self.settings.resolution, self._scaled(clip.frames)
+        return torch.cat([self._middle(scaled), self._resized(scaled, side, side)])
+
+    def squares(self, frames: UInt8[Tensor, "time _ _ 3"]) -> UInt8[Tensor, "time 3 height width"]:
+        """Each frame as one square, for those who look at the frames of a video one by one."""
         if self.settings.resize == "squash":
-            return self._resized(planes, side, side)
-        short = self.settings.short_side or side
+            side = self.settings.resolution
+            return self._resized(frames.permute(0, 3, 1, 2), side, side)
+        return self._middle(self._scaled(frames))
+
+    def _scaled(self, frames: UInt8[Tensor, "time _ _ 3"]) -> UInt8[Tensor, "time 3 _ _"]:
+        """In their proportions, as small as the crop needs them."""
+        planes = frames.permute(0, 3, 1, 2)
+        short = self.settings.short_side or self.settings.resolution
         tall, wide = short_side_shape(*planes.shape[2:], size=short, cut=self.settings.long_side == "cut")
-        top, left = (tall - side) // 2, (wide - side) // 2
-        return self._resized(planes, tall, wide)[:, :, top : top + side, left : left + side].contiguous()
+        return self._resized(planes, tall, wide)
+
+    def _middle(self, planes: UInt8[Tensor, "time 3 _ _"]) -> UInt8[Tensor, "time 3 height width"]:
+        side = self.settings.resolution
+        top, left = (planes.shape[2] - side) // 2, (planes.shape[3] - side) // 2
+        return planes[:, :, top : top + side, left : left + side].contiguous()
 
     def pixels(self, frames: UInt8[Tensor, "time 3 height width"]) -> Float[Tensor, "time 3 height width"]:
         """The numbers that the X-Encoder reads: (rgb * rescale - mean) / scale in float32."""

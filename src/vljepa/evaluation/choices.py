@@ -36,8 +36,8 @@ class Choice:
 
 def cases(items: Sequence[Item]) -> dict[str, list[Choice]]:
     """Rows for each pair of a `Calibration`, by its name; none where no item has anything to say to it."""
-    pictures = [item for item in items if item.count == 1]
-    clips = [item for item in items if item.count > 1]
+    pictures = [item for item in items if item.picture]
+    clips = [item for item in items if not item.picture]
     plain = [item for item in pictures if item.corpus not in COMPOSED]
     return {
         "picture": described(plain, most=len(plain)),

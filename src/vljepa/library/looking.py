@@ -49,7 +49,7 @@ class Spent:
 @dataclass(kw_only=True, eq=False)
 class _Picture:
     file: FileFacts
-    square: UInt8[Tensor, "3 side side"]
+    squares: UInt8[Tensor, "look 3 side side"]
     thumbnail: bytes | None
 
 
@@ -170,11 +170,11 @@ class _Work:
 
     def _pictures(self, some: list[_Picture]) -> Iterator[NewMedium]:
         """Always as many as a full batch, so that a picture's numbers do not depend on its neighbours."""
-        squares = torch.stack([some[min(place, len(some) - 1)].square for place in range(CLIPS_AT_ONCE)])
+        squares = torch.stack([some[min(place, len(some) - 1)].squares for place in range(CLIPS_AT_ONCE)])
         begin = time.perf_counter()
         with self.lock:
-            features = self.embedder.frame_features(squares)
-            rows = self.embedder.predict(self.embedder.tokens_from_features(features[:, None])).cpu()[: len(some)]
+            features = self.embedder.frame_features(squares.flatten(0, 1)).unflatten(0, squares.shape[:2])
+            rows = self.embedder.predict(self.embedder.tokens_from_features(features)).cpu()[: len(some)]
             said = _said(self.embedder, rows, captions=self.settings.captions)
         self.spent.model += time.perf_counter() - begin
         for picture, row, (caption, fidelity) in zip(some, rows, said, strict=True):
@@ -248,7 +248,7 @@ def _opened(file: FileFacts, embedder: Embedder, settings: IndexSettings) -> _Pi
             return _Film(file, embedder, settings)
         clip = read_clip(path, num_frames=1, size=embedder.side and max(embedder.side, settings.thumbnails))
         small = jpeg(clip.frames[0], settings.thumbnails) if settings.thumbnails else None
-        return _Picture(file=file, square=embedder.squares(clip)[0], thumbnail=small)
+        return _Picture(file=file, squares=embedder.squares(clip), thumbnail=small)
     except (MediaError, OSError) as error:
         return failure_of(file, error)
 

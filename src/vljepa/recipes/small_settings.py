@@ -41,7 +41,7 @@ class SmallSettings:
     """
 
     model: VLJEPASettings = field(default_factory=small_size)
-    processor: ProcessorSettings = field(default_factory=ProcessorSettings)
+    processor: ProcessorSettings = field(default_factory=lambda: ProcessorSettings(pictures="middle and whole"))
     frames: int = 8
     seed: int = 0
     objective: JointEmbeddingSettings = field(

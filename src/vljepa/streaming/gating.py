@@ -115,7 +115,8 @@ def gate(
 def embedding_of(seen: Sequence[Seen], embedder: Embedder, *, query: str) -> Float[Tensor, "dim"]:
     """One embedding of one or several frames or clips, whose frames count as one clip; MediaError where unreadable."""
     clips = [_clip(one, embedder) for one in seen]
-    squares = torch.cat([embedder.squares(clip) for clip in clips])
+    frames = embedder.bundle.processor.squares
+    squares = embedder.squares(clips[0]) if len(clips) == 1 else torch.cat([frames(clip.frames) for clip in clips])
     # No more frames than in training: those in even steps.
     places = torch.linspace(0, len(squares) - 1, min(len(squares), embedder.num_frames)).round().long()
     features = embedder.frame_features(squares[places])

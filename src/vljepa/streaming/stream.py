@@ -246,7 +246,7 @@ def _squares(
         for seconds, frame in video.iterate(rate=rate, start=settings.start, end=settings.end):
             if see is not None:
                 see(seconds, frame)
-            yield seconds, embedder.squares(Clip(frames=frame[None], times=torch.zeros(1)))[0]
+            yield seconds, embedder.bundle.processor.squares(frame[None])[0]
 
 
 def _windows(frames: _Frames, embedder: Embedder, *, settings: WindowSettings, clock: _Clock) -> Iterator[Window]:

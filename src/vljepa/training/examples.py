@@ -65,9 +65,10 @@ class Examples:
         self._kinship = unit @ unit.T
         self._blank, self._channels = mean.repeat(num_cells), len(mean)
         train = [item for item in features.items if item.split == "train"]
-        self.pictures = [item for item in train if item.count == 1]
-        self.clips = [item for item in train if item.count > 1]
+        self.pictures = [item for item in train if item.picture]
+        self.clips = [item for item in train if not item.picture]
         self._photographs = [item for item in self.pictures if item.corpus in settings.photographs] or self.pictures
+        self._looks = self.pictures[0].count if self.pictures else 1
         self._sure = self._sure_posteriors()
         told = settings.source_weight or {}
         asked = told if settings.asked_weight is None else settings.asked_weight
@@ -85,7 +86,7 @@ class Examples:
     def _sure_posteriors(self) -> Float[Tensor, "picture classes"]:
         """What the classifier says of those training pictures that it is halfway sure of."""
         classes = len(self.class_texts)
-        found = torch.stack([self.features.frames(item)[0, -classes:] for item in self.pictures])
+        found = torch.stack([self.features.frames(item)[:, -classes:].float().mean(0) for item in self.pictures])
         return found[found.max(-1).values > 0.2]
 
     def rows(self, group: str, *, count: int, seed: int, step: int, plainest: bool = False) -> list[Example]:
@@ -121,7 +122,7 @@ class Examples:
             told, frames = item.backwards, frames.flip(0)
         if with_query:
             return [replace(example, key=item.key) for example in self._asked(told, frames, random)]
-        if self.settings.states and len(frames) > 1 and random.random() < self.settings.states:
+        if self.settings.states and not item.picture and random.random() < self.settings.states:
             frames = ends(frames)
         wrong = random.permutation(len(told.negatives))[: self.settings.negatives]
         negatives = tuple(told.negatives[i] for i in wrong)
@@ -169,7 +170,7 @@ class Examples:
         query = one_of(LABEL_QUERIES, random) if random.random() < 0.15 else ""
         known = torch.cat([features, self._dealt(number, posterior, random)])
         target = one_of(self.class_texts[number], random)
-        return Example(frames=known[None], query=query, target=target, key=f"class {number}")
+        return Example(frames=known.expand(self._looks, -1), query=query, target=target, key=f"class {number}")
 
     def _any_features(self, random: np.random.Generator) -> Float[Tensor, "width"]:
         """Features of some picture, a photograph three times in four."""

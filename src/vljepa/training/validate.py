@@ -58,7 +58,7 @@ class Validator:
         return {name: items for name, items in found.items() if items}
 
     def _held_out(self, *, pictures: bool) -> list[Item]:
-        return [item for item in self.features.items if item.split == self.split and (item.count == 1) == pictures]
+        return [item for item in self.features.items if item.split == self.split and item.picture == pictures]
 
     def predictions(self, model: VLJEPA, items: Sequence[Item], queries: Sequence[str]) -> Float[Tensor, "item dim"]:
         """Unit predicted embeddings of items, all with equally many frames."""
@@ -99,7 +99,7 @@ class Validator:
         """
         if not items:
             return {}
-        posterior = torch.stack([self.features.frames(item)[0, -len(self.class_names) :] for item in items])
+        posterior = self.posterior(model, items).cpu()
         sure = [place for place in range(len(items)) if float(posterior[place].max()) > 0.5]
         if not sure:
             return {}

@@ -49,6 +49,7 @@ def item(number: int, label: str, split: str = "test") -> Item:
         concept=f"people-{number}",
         split=split,
         source="people",
+        picture=False,
     )
 
 

@@ -40,9 +40,9 @@ class Ours:
 
     def see(self, clips: Sequence[Clip]) -> list[Frames]:
         """All frames together, then each clip's own again."""
-        counts = [len(clip.frames) for clip in clips]
-        frames = torch.cat([self.embedder.squares(clip) for clip in clips])
-        return list(self.embedder.frame_features(frames).float().cpu().split(counts))
+        squares = [self.embedder.squares(clip) for clip in clips]
+        frames = self.embedder.frame_features(torch.cat(squares)).float().cpu()
+        return list(frames.split([len(some) for some in squares]))
 
     def blank(self, count: int) -> Frames:
         """Average features and no class, where the X-Encoder knows its averages; what it makes of grey elsewhere."""

@@ -72,7 +72,7 @@ def _shares(
     cosines: Float[Tensor, "row text"], choices: Sequence[Choice], calibration: Calibration
 ) -> Float[Tensor, "row text_or_none"]:
     """Probabilities of the texts shown, and last that of none of them."""
-    pairs = [calibration.of(moving=one.item.count > 1, asked=bool(one.query)) for one in choices]
+    pairs = [calibration.of(moving=not one.item.picture, asked=bool(one.query)) for one in choices]
     found = [calibrated(row, pair) for row, pair in zip(cosines, pairs, strict=True)]
     return torch.stack([torch.cat([one.probabilities, torch.tensor([one.none_of_these])]) for one in found])
 

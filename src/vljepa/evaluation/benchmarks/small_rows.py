@@ -108,7 +108,7 @@ def _both_ways(similarity: Float[Tensor, "item text"], captions: Sequence[str]) 
 
 def head_on_training_pictures(held_out: HeldOut) -> torch.nn.Module:
     """The plain two-layer head, trained on the same training pictures as the model was."""
-    items = [item for item in held_out.features.items if item.split == "train" and item.count == 1]
+    items = [item for item in held_out.features.items if item.split == "train" and item.picture]
     frames = [held_out.frames(item) for item in items]
     texts = held_out.texts([item.captions[0] for item in items])
     return trained_head(held_out.pooled(frames), texts)

@@ -67,7 +67,7 @@ def captioned(
 
 def nearest_captions(held_out: HeldOut, predicted: Float[Tensor, "item dim"], *, bank: int) -> list[str]:
     """The training caption whose embedding is nearest to each prediction."""
-    train = [item for item in held_out.features.items if item.split == "train" and item.count > 1]
+    train = [item for item in held_out.features.items if item.split == "train" and not item.picture]
     captions = list(dict.fromkeys(item.captions[0] for item in train[:: max(1, len(train) // bank)]))
     texts = held_out.texts(captions)
     return [captions[place] for place in (predicted @ texts.T).argmax(-1).tolist()]

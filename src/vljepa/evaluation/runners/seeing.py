@@ -180,22 +180,23 @@ class _Pass:
         source: dict[str, str] = {}  # which input's row stands under which key
         counts: dict[str, Tensor] = {}
         for read in new:
-            whole = _joined([next(frames) for _ in read.clips], self.backend.num_frames)
-            counts[read.count] = torch.tensor([float(len(whole))])
+            parts = [(next(frames), len(clip.frames) == 1) for clip in read.clips]
+            whole, still = _joined(parts, self.backend.num_frames), len(parts) == 1 and parts[0][1]
+            counts[read.count] = torch.tensor([1.0 if still else float(len(whole))])
             for query, keys in zip(read.queries, read.keys, strict=True):
                 for way, key in keys.items():
-                    source[key] = self._source(way, keys["whole"], len(whole), query, own=key)
+                    source[key] = self._source(way, keys["whole"] if still else key, len(whole), query)
                     inputs.setdefault(source[key], (self._looked(way, whole, read.content), query))
         rows = self._predicted({name: some for name, some in inputs.items() if name not in self._blind})
         self.store.put(
             counts | {key: rows[name] if name in rows else self._blind[name] for key, name in source.items()}
         )
 
-    def _source(self, way: Way, whole: str, count: int, query: str, *, own: str) -> str:
-        """Where nothing is seen, the medium does not matter; where nothing moves, all other ways are the whole."""
+    def _source(self, way: Way, own: str, count: int, query: str) -> str:
+        """Where nothing is seen, the medium does not matter."""
         if way == "blind":
             return f"blind {count} {query if self.backend.asks else ''}"
-        return whole if count == 1 else own
+        return own
 
     def _looked(self, way: Way, whole: Frames, content: str) -> Frames:
         if way == "blind":
@@ -231,12 +232,15 @@ def _ahead(walk: _Pass, media: Sequence[_Medium], queries: Sequence[Sequence[str
             waiting = waiting[CLIPS_AT_ONCE:]
 
 
-def _joined(parts: Sequence[Float[Tensor, "_ width"]], num_frames: int) -> Float[Tensor, "_ width"]:
-    """Several media as one clip: pictures are repeated so that the whole has as many frames as the model looks at."""
+def _joined(parts: Sequence[tuple[Frames, bool]], num_frames: int) -> Frames:
+    """Several media, each with whether it is a picture, as one clip of as many frames as the model looks at.
+
+    Pictures are repeated to fill their part of it.
+    """
     if len(parts) == 1:
-        return parts[0]
+        return parts[0][0]
     each = max(1, num_frames // len(parts))
-    return torch.cat([part.expand(each, -1) if len(part) == 1 else part for part in parts])
+    return torch.cat([part[torch.arange(each) % len(part)] if still else part for part, still in parts])
 
 
 def _rows(store: Store, keys: Mapping[int, Keys], way: Way, *, count: int, dim: int) -> Float[Tensor, "look dim"]:
