@@ -26,8 +26,8 @@ class ProcessorSettings:
     `resolution` is the side of the square; a pixel becomes (rgb * rescale - mean) / scale, per colour.
     "squash" keeps the whole frame but not its proportions. Before the crop the short side is `short_side` long (None:
     `resolution`), and the long side in proportion, `rounded` to the nearest pixel or `cut` to the one below.
-    `sampling`: which frames of a video are looked at. `pictures`: whether a picture, a clip of one frame, is one square,
-    or two where the crop leaves its ends out: what the crop keeps, then all of it in the square's proportions.
+    `sampling`: which frames of a video are looked at. `pictures`: whether a picture, a clip of one frame, is one square
+    or two, since a crop leaves its ends out: what the crop keeps, then all of it in the square's proportions.
     """
 
     resolution: int = 224

@@ -25,7 +25,6 @@ from vljepa.data.video import Video
 from vljepa.embedder import CLIPS_AT_ONCE, FRAMES_AT_ONCE, Embedder
 from vljepa.streaming.reader import Reader
 from vljepa.streaming.windows import Window, windows
-from vljepa.types import Clip
 
 Item = TypeVar("Item")
 Progress = Callable[[float], None]
