@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from vljepa import embedder as module
 from vljepa.data.video import frames_at
 from vljepa.embedder import CANDIDATES, Embedder
 from vljepa.types import Clip
@@ -94,15 +95,21 @@ def test_decode_gives_one_text_for_each_embedding(tiny_embedder: Embedder):
     assert said[3:5] == tiny_embedder.decode(embeddings[3:5])
 
 
-def test_of_several_texts_that_is_said_which_keeps_most(tiny_embedder: Embedder):
+@pytest.mark.parametrize("weight", [0.0, 0.02, 1e3])
+def test_that_is_said_which_is_likely_and_keeps_much(
+    tiny_embedder: Embedder, weight: float, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "LIKELIHOOD_WEIGHT", weight)
     embeddings = tiny_embedder.texts([f"{number} balls" for number in range(6)])
-    tokenizer, better = tiny_embedder.bundle.decoder_tokenizer, 0
+    model, tokenizer, places = tiny_embedder._model, tiny_embedder.bundle.decoder_tokenizer, set()
     for row, said in zip(embeddings, tiny_embedder.decode(embeddings), strict=True):
-        beams = tiny_embedder._model.decode(row[None], beams=CANDIDATES)[0]
-        kept = tiny_embedder.fidelity(row.expand(len(beams), -1), [tokenizer.text(ids) for ids in beams])
-        assert tiny_embedder.fidelity(row[None], [said])[0] == pytest.approx(max(kept), abs=1e-6)
-        better += max(kept) > kept[0] + 1e-6
-    assert better > 0
+        beams = model.y_decoder.likeliest(row[None], model.token_table.weight, beams=CANDIDATES)[0]
+        texts = [tokenizer.text(one.ids) for one in beams]
+        kept = tiny_embedder.fidelity(row.expand(len(beams), -1), texts)
+        worth = [cosine + weight * one.likelihood for cosine, one in zip(kept, beams, strict=True)]
+        assert worth[texts.index(said)] == pytest.approx(max(worth), abs=1e-6)
+        places.add(texts.index(said))
+    assert weight == 0.02 or (places == {0}) == (weight > 0)
 
 
 def test_folder_opens_and_missing_folder_is_named(tiny_folder: Path, tmp_path: Path):

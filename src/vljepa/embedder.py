@@ -34,6 +34,8 @@ TEXTS_AT_ONCE = 128
 DECODES_AT_ONCE = 32
 KEPT_TEXTS = 20_000
 CANDIDATES = 8
+# How much cosine a text of e times the probability outweighs: best CIDEr-D on validation clips (LOG.md, 2026-12-01).
+LIKELIHOOD_WEIGHT = 0.02
 
 
 class Embedder:
@@ -198,24 +200,31 @@ class Embedder:
         return tokenizer(texts).to(self.device)
 
     def decode(self, embeddings: Float[Tensor, "batch dim"], *, candidates: int = CANDIDATES) -> list[str]:
-        """The texts that embeddings stand for: of what the Y-Decoder finds likeliest, that which keeps most of each.
+        """The texts that embeddings stand for: of what the Y-Decoder finds likeliest, a likely one that keeps much.
 
-        Beams of one text often differ in the word that matters (a colour, a side), which the Y-Encoder can tell. One
-        candidate is the likeliest alone, and ten times as fast. ValueError where the Y-Decoder has learned nothing yet.
+        Beams of one text often differ in the word that matters (a colour, a side), which the Y-Encoder can tell; but
+        what keeps most may be said in words that nobody would use. One candidate is the likeliest alone, and ten times
+        as fast. ValueError where the Y-Decoder has learned nothing yet.
         """
         refuse_untrained(self.bundle.untrained, "y_decoder")
+        decoder, table = self._model.y_decoder, self._model.token_table.weight
         said: list[str] = []
         for some in torch.split(embeddings.to(self.device), DECODES_AT_ONCE):
-            found = [
-                [self.bundle.decoder_tokenizer.text(ids) for ids in texts]
-                for texts in self._model.decode(some, beams=candidates)
-            ]
-            said += [texts[0] for texts in found] if candidates == 1 else self._most_faithful(some, found)
+            found = decoder.likeliest(some, table, beams=candidates)
+            texts = [[self.bundle.decoder_tokenizer.text(one.ids) for one in beams] for beams in found]
+            likelihoods = [[one.likelihood for one in beams] for beams in found]
+            said += [beams[0] for beams in texts] if candidates == 1 else self._best(some, texts, likelihoods)
         return said
 
-    def _most_faithful(self, embeddings: Float[Tensor, "batch dim"], found: list[list[str]]) -> list[str]:
-        again = self._remembered([text for texts in found for text in texts]).split([len(texts) for texts in found])
-        return [texts[int((own @ row).argmax())] for row, texts, own in zip(embeddings, found, again, strict=True)]
+    def _best(
+        self, embeddings: Float[Tensor, "batch dim"], texts: list[list[str]], likelihoods: list[list[float]]
+    ) -> list[str]:
+        again = self._remembered([text for beams in texts for text in beams]).split([len(beams) for beams in texts])
+        best = []
+        for row, beams, own, likelihood in zip(embeddings, texts, again, likelihoods, strict=True):
+            worth = own @ row + LIKELIHOOD_WEIGHT * own.new_tensor(likelihood)
+            best.append(beams[int(worth.argmax())])
+        return best
 
     def fidelity(self, embeddings: Float[Tensor, "batch dim"], texts: Sequence[str]) -> list[float]:
         """How well decoded texts keep their embeddings: cosine of each with the text encoded again."""

@@ -11,22 +11,21 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from vljepa.config import fingerprint
-from vljepa.data.media import MediaError, read_clip
+from vljepa.data.ahead import decoded_views
+from vljepa.data.media import MediaError
 from vljepa.data.processor import Processor
 from vljepa.data.rows import Rows, RowType, write_rows
-from vljepa.data.shards import LISTING, check_shard, listed_whole, read_listing, read_shard
-from vljepa.data.views import views_of
+from vljepa.data.shards import LISTING, check_shard, listed_whole, read_listing
 from vljepa.models.lite_encoder import LiteEncoder
 from vljepa.models.x_encoder import XEncoder, frames_at_once
 from vljepa.runtime import shared_by_ranks
@@ -197,7 +196,7 @@ class _Look:
         lines: list[str] = []
         waiting: list[UInt8[Tensor, "time 3 height width"]] = []
         total = skipped = 0
-        for sample, seen in _decoded(path, self.processor, self.num_frames, self.words_alone or (lambda _: False)):
+        for sample, seen in decoded_views(path, self.processor, self.num_frames, self.words_alone or (lambda _: False)):
             if isinstance(seen, MediaError):
                 if not self.skip:
                     raise FeaturesError(f"{path}: sample {sample.key}: {seen}") from seen
@@ -238,42 +237,6 @@ def frame_features(
     some_at_once = frames.split(frames_at_once(device, BATCH_FRAMES))
     parts = [network.quick_features(some.to(device), processor.pixels).cpu() for some in some_at_once]
     return torch.cat(parts)
-
-
-class _Seen(NamedTuple):
-    """The views of a sample in the X-Encoder's size: none where it has words alone."""
-
-    views: list[UInt8[Tensor, "time 3 height width"]]
-    picture: bool
-
-
-def _decoded(
-    path: Path, processor: Processor, num_frames: int, words_alone: Callable[[Sample], bool]
-) -> Iterator[tuple[Sample, _Seen | MediaError]]:
-    """Samples with their prepared views, or with why there are none, decoded some ahead of the encoder."""
-
-    def prepare(sample: Sample) -> _Seen:
-        if words_alone(sample):
-            return _Seen([], picture=False)
-        clip = read_clip(sample.media, num_frames=num_frames)
-        views = [processor.frames_from_clip(view) for view in views_of(clip, sample)]
-        return _Seen(views, picture=len(clip.frames) == 1)
-
-    with ThreadPoolExecutor(1) as pool:
-        waiting: list[tuple[Sample, Future[_Seen]]] = []
-        for sample in read_shard(path):
-            waiting.append((sample, pool.submit(prepare, sample)))
-            if len(waiting) > 4:
-                yield _finished(*waiting.pop(0))
-        for pair in waiting:
-            yield _finished(*pair)
-
-
-def _finished(sample: Sample, future: "Future[_Seen]") -> tuple[Sample, _Seen | MediaError]:
-    try:
-        return sample, future.result()
-    except MediaError as error:
-        return sample, error
 
 
 def _facts(sample: Sample, shard: str, firsts: list[int], count: int, *, picture: bool) -> dict[str, Any]:

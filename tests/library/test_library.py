@@ -163,6 +163,16 @@ def test_an_example_finds_itself_first(filled: Library, shared: Path):
     assert moment.link.endswith("red.png#t=0,12345.678")
 
 
+def test_a_picture_is_indexed_as_it_is_asked_about(library: Library, picture: Path, tiny_embedder: Embedder):
+    """In both of its looks: by its middle alone it would be another."""
+    library.add([picture], settings=SETTINGS)
+    middle = tiny_embedder.bundle.processor.squares(tiny_embedder.clip(picture).frames)
+    alone = tiny_embedder.predict(tiny_embedder.tokens_from_features(tiny_embedder.frame_features(middle)[None]))
+    both = tiny_embedder.predict_clips([tiny_embedder.clip(picture)])
+    cosine = library.search(like=picture, top=1).hits[0].cosine
+    assert cosine == pytest.approx(1, abs=5e-4) and float((both * alone).sum()) < 1 - 3e-3
+
+
 def test_text_and_example_together_need_both(filled: Library, shared: Path):
     like = shared / "photos" / "blue.jpg"
     both = {hit.id: hit.score for hit in filled.search("a cat", like=like, top=20).hits}

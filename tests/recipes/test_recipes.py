@@ -239,7 +239,7 @@ def test_features_are_standardised_on_the_first_batches(corpus: Path, tiny_folde
     (tmp_path / "run").mkdir()
     run = pretrain.PretrainRun(corpus, tmp_path / "run", settings=settings, began_with=bundle, fresh=True, device="cpu")
     mixture, encoder = run.mixture("pictures", at_least=pretrain.MEASURED_BATCHES), bundle.model.x_encoder
-    frames = torch.cat([mixture[step].frames[:, 0] for step in range(pretrain.MEASURED_BATCHES)])
+    frames = torch.cat([mixture[step].frames.flatten(0, 1) for step in range(pretrain.MEASURED_BATCHES)])
     kept = frame_features(encoder, frames, mixture.processor)
     channels = encoder.settings.channels
     cells = kept[:, : encoder.settings.cells**2 * channels].reshape(-1, channels)

@@ -123,7 +123,7 @@ class VLJEPAModel(PreTrainedModel):  # type: ignore[misc]  # it looks untyped fr
     def forward(  # noqa: PLR0917  # transformers calls it by position
         self,
         pixel_values_videos: Float[Tensor, "batch time 3 height width"] | None = None,
-        pixel_values: Float[Tensor, "batch 3 height width"] | None = None,
+        pixel_values: Float[Tensor, "batch *look 3 height width"] | None = None,
         query_ids: Int64[Tensor, "batch word"] | None = None,
         query_attention_mask: Int64[Tensor, "batch word"] | Bool[Tensor, "batch word"] | None = None,
         input_ids: Int64[Tensor, "text token"] | None = None,
@@ -136,7 +136,7 @@ class VLJEPAModel(PreTrainedModel):  # type: ignore[misc]  # it looks untyped fr
                 raise ValueError(
                     "forward takes pixel_values_videos or pixel_values, not both: pictures and videos apart"
                 )
-            pixel_values_videos = pixel_values[:, None]
+            pixel_values_videos = _looks(pixel_values)
         if pixel_values_videos is None and input_ids is None:
             raise ValueError("forward got nothing to look at: give pixel_values_videos, pixel_values or input_ids")
         output = VLJEPAOutput()
@@ -146,7 +146,7 @@ class VLJEPAModel(PreTrainedModel):  # type: ignore[misc]  # it looks untyped fr
             output.target = self.get_text_features(input_ids, attention_mask)
         if output.prediction is not None and output.target is not None:
             cosines = output.prediction @ output.target.to(output.prediction.device).T
-            moving = pixel_values_videos is not None and pixel_values_videos.shape[1] > 1
+            moving = pixel_values is None and pixel_values_videos is not None and pixel_values_videos.shape[1] > 1
             pair = self.config.settings.calibration.of(moving=moving, asked=query_ids is not None)
             output.logits = cosines * pair.scale
         return output.to_tuple() if return_dict is False else output
@@ -167,12 +167,12 @@ class VLJEPAModel(PreTrainedModel):  # type: ignore[misc]  # it looks untyped fr
 
     def get_image_features(
         self,
-        pixel_values: Float[Tensor, "batch 3 height width"],
+        pixel_values: Float[Tensor, "batch *look 3 height width"],
         query_ids: Int64[Tensor, "batch word"] | None = None,
         query_attention_mask: Int64[Tensor, "batch word"] | Bool[Tensor, "batch word"] | None = None,
     ) -> Float[Tensor, "batch dim"]:
-        """The same of pictures, each a clip of one frame."""
-        return self.get_video_features(pixel_values[:, None], query_ids, query_attention_mask)
+        """The same of pictures, in one look each or in as many as the processor makes."""
+        return self.get_video_features(_looks(pixel_values), query_ids, query_attention_mask)
 
     def get_text_features(
         self,
@@ -279,6 +279,10 @@ def _tokens(ids: Tensor, mask: Tensor | None) -> Tokens:
 def _beside(part: torch.nn.Module, tensor: Tensor) -> Tensor:
     """The tensor where the part's weights are."""
     return tensor.to(next(part.parameters(), tensor).device)
+
+
+def _looks(pixel_values: Float[Tensor, "batch *look 3 height width"]) -> Float[Tensor, "batch look 3 height width"]:
+    return pixel_values if pixel_values.dim() > 4 else pixel_values[:, None]
 
 
 def _all_names(config: VLJEPAConfig) -> set[str]:

@@ -69,7 +69,8 @@ class VLJEPAProcessor(ProcessorMixin):  # type: ignore[misc]  # it looks untyped
         out: dict[str, Tensor] = {}
         if clips:
             pixels = self._pixels(clips)
-            out |= {"pixel_values_videos": pixels} if videos is not None else {"pixel_values": pixels[:, 0]}
+            looks = pixels if pixels.shape[1] > 1 else pixels[:, 0]
+            out |= {"pixel_values_videos": pixels} if videos is not None else {"pixel_values": looks}
         if query is not None:
             queries = [query] * max(1, len(clips)) if isinstance(query, str) else list(query)
             out |= _tokens(self.companions.query_tokenizer, queries, "query_ids", "query_attention_mask")

@@ -1,6 +1,6 @@
 """The X-Encoder of size `small`: EfficientNet-Lite on every frame, and its classifier's opinion.
 
-Like V-JEPA 2 it joins two frames into one tubelet, and a picture is repeated to fill one.
+Like V-JEPA 2 it joins two frames into one tubelet. A picture fills one with its two looks, or is repeated.
 """
 
 import math

@@ -6,7 +6,7 @@ the tokens of `vocabulary` (those seen in training), which makes its output laye
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -26,6 +26,13 @@ class YDecoderSettings:
     prefix: int
     vocabulary: int
     stop: int
+
+
+class Said(NamedTuple):
+    """A text as token numbers; `likelihood`: the logarithm of its probability, its end included."""
+
+    ids: list[int]
+    likelihood: float
 
 
 class YDecoder(nn.Module):
@@ -63,7 +70,6 @@ class YDecoder(nn.Module):
         hidden = self.layers(tokens)
         return hidden[:, self.settings.prefix - 1 :][texts.mask] @ table[self.vocabulary].T
 
-    @torch.no_grad()
     def generate(
         self,
         embedding: Float[Tensor, "batch shared"],
@@ -72,7 +78,20 @@ class YDecoder(nn.Module):
         max_tokens: int = 40,
         beams: int = 1,
     ) -> list[list[list[int]]]:
-        """The `beams` likeliest texts of each embedding (beam search, likeliest first), as token numbers.
+        """The token numbers of `likeliest`."""
+        found = self.likeliest(embedding, table, max_tokens=max_tokens, beams=beams)
+        return [[said.ids for said in texts] for texts in found]
+
+    @torch.no_grad()
+    def likeliest(
+        self,
+        embedding: Float[Tensor, "batch shared"],
+        table: Float[Tensor, "vocab hidden"],
+        *,
+        max_tokens: int = 40,
+        beams: int = 1,
+    ) -> list[list[Said]]:
+        """The `beams` likeliest texts of each embedding (beam search, likeliest first).
 
         No text says the same three tokens in a row twice. One beam is the likeliest next token again and again. A beam
         that has ended costs nothing more, and an embedding whose beams have all ended leaves the batch.
@@ -86,7 +105,7 @@ class YDecoder(nn.Module):
         likelihood[:, 0] = 0.0
         alive = (likelihood == 0.0).flatten()
         said = torch.empty(len(alive), 0, dtype=torch.long, device=embedding.device)
-        found: list[list[list[int]]] = [[] for _ in embedding]
+        found: list[list[Said]] = [[] for _ in embedding]
         while len(going):
             gains, words = self._options((hidden @ output.T).float(), said, alive, most=beams)
             likelihood, best = (gains + likelihood.view(-1, 1)).view(len(going), -1).topk(beams, dim=-1)
@@ -130,10 +149,10 @@ class YDecoder(nn.Module):
         words[alive] = self.vocabulary[place]
         return gains, words
 
-    def _texts(self, said: Int64[Tensor, "beam token"], likelihood: Float[Tensor, "beam"]) -> list[list[int]]:
+    def _texts(self, said: Int64[Tensor, "beam token"], likelihood: Float[Tensor, "beam"]) -> list[Said]:
         """Beams up to their ends; a vocabulary of fewer words than beams leaves some beams without a text."""
-        rows = [row for row, value in zip(said.tolist(), likelihood.tolist(), strict=True) if value > -math.inf]
-        return [row[: row.index(self.settings.stop)] if self.settings.stop in row else row for row in rows]
+        stop, rows = self.settings.stop, zip(said.tolist(), likelihood.tolist(), strict=True)
+        return [Said(row[: row.index(stop)] if stop in row else row, value) for row, value in rows if value > -math.inf]
 
 
 class NoYDecoderError(ValueError, AttributeError):
