@@ -150,7 +150,7 @@ def test_the_shipped_model_sees_nearly_the_same(tmp_path: Path) -> None:
     alike = functional.cosine_similarity(tokens[0][..., :end].flatten(1), tokens[1][..., :end].flatten(1))
     assert alike.mean() > 0.97
     said, known = quick.predict(tokens[0]), exact.predict(tokens[1])
-    assert functional.cosine_similarity(said, known).mean() > 0.95
+    assert functional.cosine_similarity(said, known).mean() > 0.93
 
 
 def test_a_processor_that_makes_other_numbers_is_refused(tmp_path: Path) -> None:
