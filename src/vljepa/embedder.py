@@ -210,7 +210,7 @@ class Embedder:
         decoder, table = self._model.y_decoder, self._model.token_table.weight
         said: list[str] = []
         for some in torch.split(embeddings.to(self.device), DECODES_AT_ONCE):
-            found = decoder.likeliest(some, table, beams=candidates)
+            found = decoder.generate(some, table, beams=candidates)
             texts = [[self.bundle.decoder_tokenizer.text(one.ids) for one in beams] for beams in found]
             likelihoods = [[one.likelihood for one in beams] for beams in found]
             said += [beams[0] for beams in texts] if candidates == 1 else self._best(some, texts, likelihoods)
@@ -223,6 +223,8 @@ class Embedder:
         best = []
         for row, beams, own, likelihood in zip(embeddings, texts, again, likelihoods, strict=True):
             worth = own @ row + LIKELIHOOD_WEIGHT * own.new_tensor(likelihood)
+            # Nothing is the shortest text, so a likely one, and describes nothing.
+            worth[[place for place, text in enumerate(beams) if not text.strip()]] = -torch.inf
             best.append(beams[int(worth.argmax())])
         return best
 

@@ -114,7 +114,7 @@ def test_watch_sends_the_same_events_everywhere(told: Any, video: Path, tmp_path
     assert events[-1]["event"] == "summary"
     assert [json.loads(line) for line in lines.read_text().splitlines()] == events
     assert posted == events
-    assert vtt.read_text().startswith("WEBVTT\n\n00:00:")
+    assert vtt.read_text().startswith("WEBVTT\n\n00:00:00.000 --> ")
 
 
 def test_watch_takes_a_folder_and_standard_input(told: Any, video: Path, tmp_path: Path):

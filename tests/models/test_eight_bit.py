@@ -141,7 +141,7 @@ def test_the_shipped_model_sees_nearly_the_same(tmp_path: Path) -> None:
     """A named number type is taken as it is; without one the X-Encoder may compute in 8 bits."""
     quick, exact = Embedder.from_folder(), Embedder.from_folder(dtype=torch.float32)
     assert quick.bundle.model.settings.x_encoder == small().x_encoder
-    coarse = torch.randint(0, 256, (8, 3, 8, 8), generator=torch.Generator().manual_seed(1)).float()
+    coarse = torch.randint(0, 256, (32, 3, 8, 8), generator=torch.Generator().manual_seed(1)).float()
     frames = functional.interpolate(coarse, size=(224, 224), mode="bicubic").clamp(0, 255).to(torch.uint8)
     quickly, known = quick.frame_features(frames), exact.frame_features(frames)
     assert torch.equal(known, exact.bundle.model.x_encoder.features(pixels(frames))) and not torch.equal(quickly, known)
@@ -150,7 +150,7 @@ def test_the_shipped_model_sees_nearly_the_same(tmp_path: Path) -> None:
     alike = functional.cosine_similarity(tokens[0][..., :end].flatten(1), tokens[1][..., :end].flatten(1))
     assert alike.mean() > 0.97
     said, known = quick.predict(tokens[0]), exact.predict(tokens[1])
-    assert functional.cosine_similarity(said, known).mean() > 0.93
+    assert functional.cosine_similarity(said, known).mean() > 0.95
 
 
 def test_a_processor_that_makes_other_numbers_is_refused(tmp_path: Path) -> None:

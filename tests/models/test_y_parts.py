@@ -124,7 +124,7 @@ def test_beams_are_the_likeliest_texts_of_all() -> None:
     for row, found in enumerate(said):
         best = sorted(every, key=lambda ids: -log_likelihood(made, embedding[row : row + 1], ids, most=3))
         assert found == best
-        likely = made.y_decoder.likeliest(embedding[row : row + 1], made.token_table.weight, max_tokens=3, beams=30)[0]
+        likely = made.y_decoder.generate(embedding[row : row + 1], made.token_table.weight, max_tokens=3, beams=30)[0]
         told = [log_likelihood(made, embedding[row : row + 1], ids, most=3) for ids in found]
         assert [one.likelihood for one in likely] == pytest.approx(told, abs=1e-4)
     greedy = made.decode(embedding, max_tokens=3)

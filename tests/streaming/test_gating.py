@@ -56,6 +56,15 @@ def test_frames_and_clips_go_in_as_they_are(tiny_embedder: Embedder, apart: floa
     assert gated.calls == 2
 
 
+def test_several_frames_are_one_clip_and_a_single_one_is_a_picture(tiny_embedder: Embedder) -> None:
+    frames = torch.randint(0, 256, (2, 40, 64, 3), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    clip = Clip(frames=frames, times=torch.arange(2.0))
+    picture = Clip(frames=frames[:1], times=torch.zeros(1))
+    for seen, same in ((list(frames), clip), ([frames[0]], picture)):
+        found = embedding_of(seen, tiny_embedder, query="")
+        torch.testing.assert_close(found, tiny_embedder.predict_clips([same])[0], atol=1e-5, rtol=0)
+
+
 def test_slow_change_adds_up_since_the_last_question(tiny_embedder: Embedder, pictures: tuple[Path, Path]) -> None:
     """Each step is below the threshold; what counts is the distance to what was asked about."""
     one, other = (torch.from_numpy(np.array(Image.open(path).convert("RGB"))) for path in pictures)

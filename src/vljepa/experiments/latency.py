@@ -16,7 +16,7 @@ from vljepa.experiments.ground import Ground
 from vljepa.experiments.settings import Cell
 from vljepa.features import frame_features
 from vljepa.models.token_vlm import TokenVLM
-from vljepa.models.y_decoder import YDecoder
+from vljepa.models.y_decoder import Said, YDecoder
 
 PROMPT = "Describe this video in one sentence."
 ROUNDS = 12
@@ -53,13 +53,13 @@ def latencies(cell: Cell, arm: Ready, ground: Ground, *, decoder: YDecoder | Non
         if decoder is None:
             return found
         embedding = model.predict(model.x_encoder.tokens(frames), query)
-        texts: list[list[list[int]]] = []
+        texts: list[list[Said]] = []
 
         def decode() -> None:
             texts[:] = decoder.generate(embedding, model.token_table.weight, max_tokens=cell.max_tokens)
 
         found["decoder"] = _median(decode, device)
-        return found | {"tokens": len(texts[0][0])}
+        return found | {"tokens": len(texts[0][0].ids)}
 
 
 def _median(work: Callable[[], Any], device: torch.device) -> float:

@@ -114,7 +114,7 @@ def decoded(
     texts: list[str] = []
     for some in predicted.to(table.device).split(CHUNK):
         said = decoder.generate(some, table, max_tokens=max_tokens)
-        texts += [bundle.decoder_tokenizer.text(beams[0]) for beams in said]
+        texts += [bundle.decoder_tokenizer.text(beams[0].ids) for beams in said]
     return texts
 
 

@@ -195,7 +195,8 @@ class VLJEPAModel(PreTrainedModel):  # type: ignore[misc]  # it looks untyped fr
         embeddings = _beside(decoder, embeddings)
         table = self.network.token_table.weight.to(embeddings.device)
         with self._attention():
-            return decoder.generate(embeddings, table, max_tokens=max_tokens, beams=beams)
+            found = decoder.generate(embeddings, table, max_tokens=max_tokens, beams=beams)
+        return [[said.ids for said in texts] for texts in found]
 
     def get_input_embeddings(self) -> torch.nn.Module:
         """The token table of the query side."""

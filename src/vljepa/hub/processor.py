@@ -69,8 +69,10 @@ class VLJEPAProcessor(ProcessorMixin):  # type: ignore[misc]  # it looks untyped
         out: dict[str, Tensor] = {}
         if clips:
             pixels = self._pixels(clips)
-            looks = pixels if pixels.shape[1] > 1 else pixels[:, 0]
-            out |= {"pixel_values_videos": pixels} if videos is not None else {"pixel_values": looks}
+            if videos is not None:
+                out["pixel_values_videos"] = pixels
+            else:
+                out["pixel_values"] = pixels if pixels.shape[1] > 1 else pixels[:, 0]
         if query is not None:
             queries = [query] * max(1, len(clips)) if isinstance(query, str) else list(query)
             out |= _tokens(self.companions.query_tokenizer, queries, "query_ids", "query_attention_mask")

@@ -85,4 +85,5 @@ class VLJEPA(nn.Module):
         self, embedding: Float[Tensor, "batch shared"], *, max_tokens: int = 40, beams: int = 1
     ) -> list[list[list[int]]]:
         """Token numbers of the likeliest texts that each embedding stands for."""
-        return self.y_decoder.generate(embedding, self.token_table.weight, max_tokens=max_tokens, beams=beams)
+        found = self.y_decoder.generate(embedding, self.token_table.weight, max_tokens=max_tokens, beams=beams)
+        return [[said.ids for said in texts] for texts in found]

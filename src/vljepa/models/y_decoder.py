@@ -70,20 +70,8 @@ class YDecoder(nn.Module):
         hidden = self.layers(tokens)
         return hidden[:, self.settings.prefix - 1 :][texts.mask] @ table[self.vocabulary].T
 
-    def generate(
-        self,
-        embedding: Float[Tensor, "batch shared"],
-        table: Float[Tensor, "vocab hidden"],
-        *,
-        max_tokens: int = 40,
-        beams: int = 1,
-    ) -> list[list[list[int]]]:
-        """The token numbers of `likeliest`."""
-        found = self.likeliest(embedding, table, max_tokens=max_tokens, beams=beams)
-        return [[said.ids for said in texts] for texts in found]
-
     @torch.no_grad()
-    def likeliest(
+    def generate(
         self,
         embedding: Float[Tensor, "batch shared"],
         table: Float[Tensor, "vocab hidden"],

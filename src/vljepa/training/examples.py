@@ -68,7 +68,6 @@ class Examples:
         self.pictures = [item for item in train if item.picture]
         self.clips = [item for item in train if not item.picture]
         self._photographs = [item for item in self.pictures if item.corpus in settings.photographs] or self.pictures
-        self._looks = self.pictures[0].count if self.pictures else 1
         self._sure = self._sure_posteriors()
         told = settings.source_weight or {}
         asked = told if settings.asked_weight is None else settings.asked_weight
@@ -170,7 +169,9 @@ class Examples:
         query = one_of(LABEL_QUERIES, random) if random.random() < 0.15 else ""
         known = torch.cat([features, self._dealt(number, posterior, random)])
         target = one_of(self.class_texts[number], random)
-        return Example(frames=known.expand(self._looks, -1), query=query, target=target, key=f"class {number}")
+        return Example(
+            frames=known.expand(self.pictures[0].count, -1), query=query, target=target, key=f"class {number}"
+        )
 
     def _any_features(self, random: np.random.Generator) -> Float[Tensor, "width"]:
         """Features of some picture, a photograph three times in four."""
